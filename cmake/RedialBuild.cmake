@@ -1,0 +1,118 @@
+# How redial's own targets are compiled. Nothing here reaches a consumer: `redial` and
+# `redial_testing` carry cxx_std_20, their include directory and what they link, no more.
+
+if(PROJECT_IS_TOP_LEVEL)
+  find_program(REDIAL_CCACHE ccache)
+  mark_as_advanced(REDIAL_CCACHE)
+  if(REDIAL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    # Relative paths and no directory in the hash: every clone shares one cache.
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+      "${CMAKE_COMMAND};-E;env;CCACHE_BASEDIR=${PROJECT_SOURCE_DIR};CCACHE_NOHASHDIR=1"
+    )
+    list(APPEND CMAKE_CXX_COMPILER_LAUNCHER "${REDIAL_CCACHE}")
+  endif()
+endif()
+
+add_library(redial_warnings INTERFACE)
+target_compile_options(redial_warnings INTERFACE
+  -Wall
+  -Wextra
+  -Wpedantic
+  -Wshadow
+  -Wnon-virtual-dtor
+  -Woverloaded-virtual
+  -Wvla
+  -Wcast-qual
+  -Wno-missing-field-initializers
+  $<$<BOOL:${REDIAL_DEVELOPER}>:-Werror>
+)
+
+# The flags of everything compiled in this repository, tests and programs included.
+add_library(redial_build INTERFACE)
+target_compile_features(redial_build INTERFACE cxx_std_20)
+target_link_libraries(redial_build INTERFACE redial_warnings)
+target_compile_options(redial_build INTERFACE
+  # Debian's Abseil was built by g++; without this, clang mangles Cord(std::string&&) otherwise.
+  $<$<AND:$<CXX_COMPILER_ID:Clang>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,18>>:-fclang-abi-compat=17>
+)
+
+# redial_layer(NAME SOURCES ... [LIBRARIES ...]): the objects of one layer, which
+# redial_add_libraries() collects. A layer with no source yet makes no target.
+function(redial_layer name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+  if(NOT arg_SOURCES)
+    return()
+  endif()
+  set(objects "redial_${name}_objects")
+  add_library(${objects} OBJECT ${arg_SOURCES})
+  target_include_directories(${objects} PRIVATE
+    "${PROJECT_SOURCE_DIR}/include"
+    "${PROJECT_SOURCE_DIR}"
+  )
+  target_link_libraries(${objects} PRIVATE redial_build ${REDIAL_ABSL_TARGETS} ${arg_LIBRARIES})
+  set_target_properties(${objects} PROPERTIES
+    CXX_EXTENSIONS OFF
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON
+    POSITION_INDEPENDENT_CODE ON
+  )
+  if(name STREQUAL "testing")
+    set_property(GLOBAL APPEND PROPERTY REDIAL_TESTING_OBJECTS "$<TARGET_OBJECTS:${objects}>")
+  else()
+    set_property(GLOBAL APPEND PROPERTY REDIAL_OBJECTS "$<TARGET_OBJECTS:${objects}>")
+  endif()
+endfunction()
+
+function(redial_describe_library target export_name)
+  add_library(redial::${export_name} ALIAS ${target})
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_include_directories(${target} PUBLIC
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
+    "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
+  )
+  set_target_properties(${target} PROPERTIES
+    EXPORT_NAME ${export_name}
+    LINKER_LANGUAGE CXX
+    VERSION ${PROJECT_VERSION}
+    # No stable ABI before 1.0: each minor version is a library of its own.
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+  )
+endfunction()
+
+# The two shipped libraries, and `redial_internal`: the same objects in one static archive without
+# regard to symbol visibility, for tests that reach below the public headers.
+function(redial_add_libraries)
+  get_property(objects GLOBAL PROPERTY REDIAL_OBJECTS)
+  get_property(testing_objects GLOBAL PROPERTY REDIAL_TESTING_OBJECTS)
+
+  add_library(redial ${objects})
+  redial_describe_library(redial redial)
+  target_link_libraries(redial
+    PUBLIC ${REDIAL_ABSL_TARGETS}
+    PRIVATE c-ares::cares Threads::Threads
+  )
+  # What a static archive contributed to the shared library stays inside it.
+  target_link_options(redial PRIVATE $<$<BOOL:${BUILD_SHARED_LIBS}>:-Wl,--exclude-libs,ALL>)
+
+  if(testing_objects)
+    add_library(redial_testing ${testing_objects})
+    target_link_libraries(redial_testing PUBLIC redial)
+  else()
+    add_library(redial_testing INTERFACE)
+    target_link_libraries(redial_testing INTERFACE redial)
+  endif()
+  add_library(redial::testing ALIAS redial_testing)
+
+  if(REDIAL_BUILD_TESTS)
+    add_library(redial_internal STATIC ${objects} ${testing_objects})
+    target_compile_features(redial_internal PUBLIC cxx_std_20)
+    target_include_directories(redial_internal PUBLIC
+      "${PROJECT_SOURCE_DIR}/include"
+      "${PROJECT_SOURCE_DIR}"
+    )
+    target_link_libraries(redial_internal PUBLIC
+      ${REDIAL_ABSL_TARGETS} c-ares::cares Threads::Threads
+    )
+    set_target_properties(redial_internal PROPERTIES LINKER_LANGUAGE CXX)
+  endif()
+endfunction()

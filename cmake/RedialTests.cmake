@@ -1,0 +1,17 @@
+# redial_add_tests(KIND SOURCES ... [LIBRARIES ...]): the test program redial_KIND_tests, whose
+# cases ctest knows one by one under the label KIND. No source, no program.
+function(redial_add_tests kind)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+  if(NOT arg_SOURCES)
+    return()
+  endif()
+  set(program "redial_${kind}_tests")
+  add_executable(${program} ${arg_SOURCES})
+  target_link_libraries(${program} PRIVATE
+    redial_build redial_internal GTest::gmock GTest::gtest GTest::gtest_main ${arg_LIBRARIES}
+  )
+  gtest_discover_tests(${program}
+    DISCOVERY_MODE PRE_TEST
+    PROPERTIES LABELS ${kind} TIMEOUT 120
+  )
+endfunction()
