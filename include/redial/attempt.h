@@ -1,0 +1,64 @@
+// What an operation may know of the attempt that it is.
+//
+//   auto report = redial::Call({.operation = "report", .timeout = absl::Seconds(5), .idempotent =
+//   true}, policies,
+//       [&](const redial::Attempt& attempt) -> absl::StatusOr<std::string> {
+//         return legacy_client.Fetch(attempt.remaining());
+//       });
+//
+// A function that ignores the deadline and the stop token can't be cut short: the call then ends
+// when it returns, with kDeadlineExceeded. Used by the attempt's own thread.
+#ifndef REDIAL_ATTEMPT_H_
+#define REDIAL_ATTEMPT_H_
+
+#include <optional>
+#include <stop_token>
+
+#include "absl/time/time.h"
+#include "redial/export.h"
+#include "redial/failure.h"
+#include "redial/time.h"
+
+namespace redial {
+
+class Runtime;
+
+class REDIAL_EXPORT Attempt {
+ public:
+  Attempt(int number, AttemptKind kind, Deadline deadline, std::stop_token stop, Runtime& runtime)
+      : number_(number),
+        kind_(kind),
+        deadline_(deadline),
+        stop_(std::move(stop)),
+        runtime_(runtime) {}
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+
+  int number() const { return number_; }  // from 1
+  AttemptKind kind() const { return kind_; }
+  // The call's, or an earlier one that a policy set for this attempt.
+  Deadline deadline() const { return deadline_; }
+  absl::Duration remaining() const;
+  const std::stop_token& stop_token() const { return stop_; }
+
+  // For an operation that returns a value which a policy counts as a failure (an HTTP 503 in an OK
+  // value): whether the peer acted, and when it wants to be asked again. Failed operations say it
+  // with NotSent, Rejected and RetryAfter.
+  void set_sent(Sent sent) const { sent_ = sent; }
+  void set_retry_after(absl::Duration delay) const { retry_after_ = delay; }
+  std::optional<Sent> sent() const { return sent_; }
+  std::optional<absl::Duration> retry_after() const { return retry_after_; }
+
+ private:
+  const int number_;
+  const AttemptKind kind_;
+  const Deadline deadline_;
+  const std::stop_token stop_;
+  Runtime& runtime_;
+  mutable std::optional<Sent> sent_;
+  mutable std::optional<absl::Duration> retry_after_;
+};
+
+}  // namespace redial
+
+#endif  // REDIAL_ATTEMPT_H_

@@ -1,0 +1,136 @@
+// The one interface behind every policy. A policy answers one question, *may another attempt start
+// now?*, asked alike for the first attempt, a retry and a hedge; it may reserve, propose, look on.
+// It never sleeps, dials, prints, or calls user code under a lock. A whole one:
+//
+//   class NotOnSundays final : public redial::Policy {
+//    public:
+//     NotOnSundays() : Policy({.name = "NotOnSundays", .capabilities = kJudgesAgain}) {}
+//     redial::Verdict Judge(const redial::View& view) const override {
+//       return sunday_ ? redial::Verdict::Reject(redial::Reason::kRefused) :
+//       redial::Verdict::Admit();
+//     }
+//     std::atomic<bool> sunday_ = false;
+//   };
+//
+// Protocol. For one candidate attempt the engine calls `Judge` any number of times. When every
+// policy admits, it calls `Reserve` on those that reserve, in the set's canonical order, all or
+// nothing; each reservation then ends in exactly one of `Void` (never launched) and `Settle`
+// (launched, and acknowledged). A policy that queues also gets the candidate's ticket with
+// `Reserve`; after that, `Park` says that another policy holds the candidate up, and `Leave` comes
+// exactly once, when the candidate has launched or vanished.
+//
+// Configuration is immutable; state is shared by everyone who holds the pointer. All methods may be
+// called from several threads at once.
+#ifndef REDIAL_POLICY_H_
+#define REDIAL_POLICY_H_
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "redial/call_event.h"
+#include "redial/export.h"
+#include "redial/ticket.h"
+#include "redial/verdict.h"
+#include "redial/view.h"
+
+namespace redial {
+
+// Eight bytes of the policy's own between `Reserve` and `Void` or `Settle`: a generation, a permit,
+// a cost.
+using Token = uint64_t;
+
+// What policies ask for; joined by minimum.
+struct Proposal {
+  static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+  int64_t attempt_timeout_nanos = kNone;
+  int64_t hedge_after_nanos = kNone;  // after the attempt that now starts
+  int max_hedges = std::numeric_limits<int>::max();
+};
+
+// Where a policy stands in the canonical order, in which reservations are made: what is cheap to
+// take back comes first, what costs others comes last.
+enum class Rank : uint8_t {
+  kTimeout = 10,
+  kDecision = 50,
+  kBreaker = 60,
+  kRateLimit = 65,
+  kBulkhead = 70,
+  kBudget = 90,
+};
+
+class REDIAL_EXPORT Policy {
+ public:
+  // What a policy does; the engine asks it for nothing else.
+  enum Capability : uint32_t {
+    kJudgesFirst = 1u << 0,  // Judge, before the first attempt
+    kJudgesAgain = 1u << 1,  // Judge, before retries and hedges
+    kReserves = 1u << 2,     // Reserve, Void
+    kSettles = 1u << 3,      // Settle, also without kReserves (its token is then 0)
+    kQueues = 1u << 4,       // with kReserves: gets a ticket; Park, Leave
+    kProposes = 1u << 5,     // Propose
+    kRetries = 1u << 6,      // a failed call may go on because of it
+    kExamines = 1u << 7,     // IsFailure
+    kObserves = 1u << 8,     // Observe
+    kAsks = 1u << 9,         // Ask, and Judge says Blocked(kUndecided) until View::answer is there
+    kNeverWaits = 1u << 10,  // whatever would make the call wait ends it instead
+  };
+
+  struct Traits {
+    std::string_view name;  // of static storage
+    uint32_t capabilities = 0;
+    Rank rank = Rank::kDecision;
+  };
+
+  explicit Policy(const Traits& traits) : traits_(traits) {}
+  Policy(const Policy&) = delete;
+  Policy& operator=(const Policy&) = delete;
+  virtual ~Policy();
+
+  const Traits& traits() const { return traits_; }
+  std::string_view name() const { return traits_.name; }
+
+  // Whether the configuration makes sense: kInvalidArgument that names the field, its value and
+  // what is allowed. Asked once, when the policy joins a set.
+  virtual absl::Status Validate() const;
+  // A hash of the configuration, which keeps the random draws of two policies of the same name
+  // apart.
+  virtual uint64_t Fingerprint() const;
+
+  // Pure and repeatable: same view and same state, same answer.
+  virtual Verdict Judge(const View& view) const;
+  // Takes what the attempt needs, or answers why not. `ticket` is set for a policy that queues.
+  virtual Verdict Reserve(const View& view, Token& token, Ticket* ticket);
+  // Undoes `Reserve` exactly.
+  virtual void Void(Token token, Ticket* ticket);
+  // Gives back what the attempt held and learns from it; an aborted outcome proves nothing.
+  virtual void Settle(Token token, const Outcome& outcome);
+  virtual void Park(Ticket& ticket);
+  virtual void Leave(Ticket& ticket);
+
+  virtual Proposal Propose(const View& view) const;
+  // Whether a value that the operation returned counts as a failure. Called once per attempt that
+  // returned one; may run a user's predicate, so never under a lock.
+  virtual bool IsFailure(const Outcome& outcome) const;
+  // A person's decision. Called by the driver, outside every lock; may take long.
+  virtual Answer Ask(const CallEvent& question) const;
+
+  // Looks on. Outside every lock, on the call's own thread.
+  virtual void Observe(const CallEvent& event) const;
+  // How often `Observe` wants a kTick while the call waits (a live countdown); infinite for never.
+  virtual absl::Duration tick_interval() const;
+
+ private:
+  const Traits traits_;
+};
+
+using PolicyPtr = std::shared_ptr<Policy>;
+using PolicyList = std::vector<PolicyPtr>;
+
+}  // namespace redial
+
+#endif  // REDIAL_POLICY_H_

@@ -1,0 +1,83 @@
+// The policies of a call, checked and in one canonical order, so that the order in which they were
+// listed doesn't matter.
+//
+//   auto set = redial::PolicySet::Create({redial::Retry({.max_attempts = 3}),
+//   redial::FailFast(redial::OnErrno(ECONNREFUSED))}); if (!set.ok()) return set.status();   //
+//   "Retry.max_attempts is 0; it must be at least 1"
+//
+// Immutable, and cheap to copy: copies share the policies and their state. Safe between threads.
+#ifndef REDIAL_POLICY_SET_H_
+#define REDIAL_POLICY_SET_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "redial/export.h"
+#include "redial/policy.h"
+
+namespace redial {
+
+class REDIAL_EXPORT PolicySet {
+ public:
+  static constexpr int kMaxPolicies = 16;
+  static constexpr int kMaxQueues = 4;  // of them, how many may queue
+
+  // The empty set: one attempt, no objections.
+  PolicySet();
+
+  // kInvalidArgument when a policy is null or its configuration makes no sense (its own message),
+  // when one is listed twice, or when there are more than `kMaxPolicies` of them or more than
+  // `kMaxQueues` that queue.
+  static absl::StatusOr<PolicySet> Create(PolicyList policies);
+
+  struct Member {
+    Policy* policy;
+    uint64_t identity;  // of its random draws
+    int slot;           // its place among those that hold a token; -1 if it holds none
+    int queue;          // its place among those that queue; -1 if it doesn't
+  };
+
+  // In canonical order.
+  absl::Span<const Member> all() const { return rep_->all; }
+  // Who is asked for what, in canonical order.
+  absl::Span<const Member> judges_first() const { return rep_->judges_first; }
+  absl::Span<const Member> judges_again() const { return rep_->judges_again; }
+  absl::Span<const Member> reservers() const { return rep_->reservers; }
+  absl::Span<const Member> settlers() const { return rep_->settlers; }  // with a token, or kSettles
+  absl::Span<const Member> proposers() const { return rep_->proposers; }
+  absl::Span<const Member> examiners() const { return rep_->examiners; }
+  absl::Span<const Member> observers() const { return rep_->observers; }
+  const Member* asker() const { return rep_->has_asker ? &rep_->asker : nullptr; }
+  int slots() const { return rep_->slots; }
+  int queues() const { return rep_->queues; }
+  bool retries() const { return rep_->retries; }
+  bool hedges() const { return rep_->hedges; }  // some member proposes hedges
+  bool never_waits() const { return rep_->never_waits; }
+  // Infinite when nobody wants ticks.
+  absl::Duration tick_interval() const { return rep_->tick_interval; }
+
+ private:
+  struct Rep {
+    PolicyList owners;
+    std::vector<Member> all, judges_first, judges_again, reservers, settlers, proposers, examiners,
+        observers;
+    Member asker{};
+    bool has_asker = false;
+    bool retries = false;
+    bool hedges = false;
+    bool never_waits = false;
+    int slots = 0;
+    int queues = 0;
+    absl::Duration tick_interval = absl::InfiniteDuration();
+  };
+  explicit PolicySet(std::shared_ptr<const Rep> rep) : rep_(std::move(rep)) {}
+  std::shared_ptr<const Rep> rep_;
+};
+
+}  // namespace redial
+
+#endif  // REDIAL_POLICY_SET_H_

@@ -1,0 +1,112 @@
+// How a call waits: on a thread, in a fiber, or in a simulation. Everything above this header is
+// written once, in plain blocking style, and runs on all of them.
+//
+//   redial::Runtime& runtime = redial::Runtime::Current();
+//   redial::Deadline deadline = redial::Deadline::After(runtime.Now(), absl::Seconds(1));
+//   redial::Event ready;
+//   switch (runtime.Wait(ready, deadline, stop)) {
+//     case redial::WaitResult::kReady: break;
+//     case redial::WaitResult::kTimedOut: return absl::DeadlineExceededError("nobody came");
+//     case redial::WaitResult::kStopped: return absl::CancelledError("stopped");
+//   }
+//
+// Only runtimes wait, and only they read a clock. Safe from any thread; waits block the caller
+// alone.
+#ifndef REDIAL_RUNTIME_H_
+#define REDIAL_RUNTIME_H_
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "redial/export.h"
+#include "redial/source.h"
+#include "redial/time.h"
+
+namespace redial {
+
+enum class WaitResult : uint8_t { kReady, kTimedOut, kStopped };
+
+// Work that runs beside its spawner. Joins when destroyed, so nothing outlives the scope that
+// needed it. Not shared between threads.
+class REDIAL_EXPORT Task {
+ public:
+  class Handle {
+   public:
+    virtual ~Handle() = default;
+    virtual void Join() = 0;  // called once
+  };
+
+  Task() = default;
+  explicit Task(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
+  Task(Task&&) = default;
+  Task& operator=(Task&& other) noexcept;
+  ~Task() { Join(); }
+
+  // Waits until the work has returned. A second call does nothing.
+  void Join();
+
+ private:
+  std::unique_ptr<Handle> handle_;
+};
+
+class REDIAL_EXPORT Runtime {
+ public:
+  // Results of WaitAny that aren't an index.
+  static constexpr int kTimedOut = -1;
+  static constexpr int kStopped = -2;
+
+  // The runtime of the calling code: the fiber's or the simulation's inside one, else `Threads()`.
+  static Runtime& Current();
+  // Plain threads on the kernel's monotonic clock.
+  static Runtime& Threads();
+
+  Runtime() = default;
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+  virtual ~Runtime();
+
+  virtual Instant Now() = 0;
+
+  // Waits until one of `sources` is ready and returns its index, or until the deadline (kTimedOut)
+  // or a stop request (kStopped). Something that is ready wins over both only if the deadline
+  // hasn't expired on entry: an expired one returns kTimedOut at once, without a system call. Never
+  // early.
+  int WaitAny(absl::Span<Source* const> sources, Deadline deadline, const std::stop_token& stop);
+  WaitResult Wait(Source& source, Deadline deadline, const std::stop_token& stop);
+  // kTimedOut when the time has come, kStopped when stop was requested before.
+  WaitResult SleepUntil(Deadline deadline, const std::stop_token& stop);
+
+  // Runs `fn` beside the caller. kResourceExhausted when no thread can be had. An exception that
+  // leaves `fn` terminates.
+  virtual absl::StatusOr<Task> Spawn(absl::AnyInvocable<void()> fn) = 0;
+
+  // A seed for random draws: unpredictable on real runtimes, reproducible in simulations.
+  virtual uint64_t NextSeed() = 0;
+
+ protected:
+  // As WaitAny; the deadline hasn't expired.
+  virtual int DoWait(absl::Span<Source* const> sources, Deadline deadline,
+                     const std::stop_token& stop) = 0;
+};
+
+// Makes `runtime` the calling thread's current one for a scope: for event loops and for the test
+// kit.
+class REDIAL_EXPORT ScopedRuntime {
+ public:
+  explicit ScopedRuntime(Runtime& runtime);
+  ScopedRuntime(const ScopedRuntime&) = delete;
+  ScopedRuntime& operator=(const ScopedRuntime&) = delete;
+  ~ScopedRuntime();
+
+ private:
+  Runtime* const previous_;
+};
+
+}  // namespace redial
+
+#endif  // REDIAL_RUNTIME_H_

@@ -1,0 +1,112 @@
+// Something that a call can wait for: a descriptor that may become readable or writable, or an
+// `Event`.
+//
+//   redial::Event done;
+//   auto task = runtime.Spawn([&] { Work(); done.Set(); });
+//   redial::Source* sources[] = {&done, &socket_readable};
+//   int which = runtime.WaitAny(sources, deadline, stop);
+//
+// A source latches: `Set` before a wait is not lost, and the wait that reports it consumes the
+// latch. The rule for descriptors is *try first, wait only after EAGAIN*, which is as strict as
+// edge-triggered epoll asks for. A report may be false: try again and wait again.
+//
+// Safe from any thread. Destroying a source while somebody waits for it is not allowed.
+#ifndef REDIAL_SOURCE_H_
+#define REDIAL_SOURCE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include "redial/export.h"
+
+namespace redial {
+
+class Descriptor;
+class Source;
+
+// One wait in progress, for runtimes. `Wake` is called under a source's lock or from a stop
+// callback, on any thread: it only makes the wait look again.
+class Waiter {
+ public:
+  virtual void Wake() = 0;
+
+ protected:
+  ~Waiter() = default;
+};
+
+// A waiter's place in one source's list.
+struct WaitNode {
+  Waiter* waiter = nullptr;
+  WaitNode* prev = nullptr;
+  WaitNode* next = nullptr;
+};
+
+// What an event loop keeps for a source that it registered with the kernel. Set only during a wait;
+// `Release` is called once, from any thread, before the descriptor closes or another loop takes it
+// over.
+class SourceRegistration {
+ public:
+  virtual void Release() = 0;
+
+ protected:
+  ~SourceRegistration() = default;
+};
+
+class REDIAL_EXPORT Source {
+ public:
+  enum class Kind : uint8_t { kEvent, kReadable, kWritable };
+
+  // A descriptor that somebody else opens and closes (a library's): watched level-triggered, never
+  // closed, never kept registered after the wait.
+  Source(int foreign_fd, Kind kind) : fd_(foreign_fd), kind_(kind) {}
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+  ~Source();
+
+  Kind kind() const { return kind_; }
+  // -1 for an event.
+  int fd() const { return fd_; }
+  bool foreign() const { return descriptor_ == nullptr && kind_ != Kind::kEvent; }
+
+  // For runtimes, and for fakes of a descriptor: latches, and wakes whoever waits.
+  void Set();
+
+  // For runtimes. `BeginWait` attaches and pins the descriptor, so that it isn't closed under the
+  // wait; true when the latch was set, and is now consumed, or the descriptor is closed. Each is
+  // paired with `EndWait`, which also consumes when `reported`.
+  bool BeginWait(WaitNode& node);
+  void EndWait(WaitNode& node, bool reported);
+  // Consumes the latch: true when it was set.
+  bool Consume();
+
+  SourceRegistration* registration() const { return registration_.load(std::memory_order_acquire); }
+  void set_registration(SourceRegistration* r) {
+    registration_.store(r, std::memory_order_release);
+  }
+
+ protected:
+  Source() = default;
+
+ private:
+  friend class Descriptor;
+  Source(int fd, Kind kind, Descriptor* owner) : fd_(fd), kind_(kind), descriptor_(owner) {}
+
+  const int fd_ = -1;
+  const Kind kind_ = Kind::kEvent;
+  Descriptor* const descriptor_ = nullptr;
+  std::mutex mu_;  // never held across a wait
+  WaitNode* head_ = nullptr;
+  bool latched_ = false;
+  std::atomic<SourceRegistration*> registration_{nullptr};
+};
+
+// A source of our own: somebody calls `Set`.
+class Event final : public Source {
+ public:
+  Event() = default;
+};
+
+}  // namespace redial
+
+#endif  // REDIAL_SOURCE_H_

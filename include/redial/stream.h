@@ -1,0 +1,71 @@
+// The thin interface below `Socket`, which the kernel, fakes and simulations implement: tries that
+// never wait, and say what to wait for.
+//
+//   redial::Io io = stream.TryRead(buffer);
+//   if (io.error == EAGAIN) runtime.Wait(*io.want, deadline, stop);   // then try again
+//
+// People use `Socket`. Implementers: one thread may read while another writes; `Close` and `Poke`
+// come from any thread.
+#ifndef REDIAL_STREAM_H_
+#define REDIAL_STREAM_H_
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "absl/types/span.h"
+#include "redial/address.h"
+#include "redial/export.h"
+#include "redial/source.h"
+
+namespace redial {
+
+// What a try came to.
+struct Io {
+  size_t bytes = 0;
+  int error = 0;  // errno; 0 with no bytes read is the end of the stream
+  // With EAGAIN: what to wait for (a TLS read may want to write). Null where nothing tells, as for
+  // a Unix socket with a full backlog: pause for a moment and try again.
+  Source* want = nullptr;
+};
+
+class REDIAL_EXPORT Stream {
+ public:
+  virtual ~Stream();
+
+  // After `Network::StartConnect`: no error once connected, EAGAIN until then.
+  virtual Io FinishConnect() = 0;
+  virtual Io TryRead(absl::Span<char> buffer) = 0;
+  virtual Io TryWrite(std::string_view data) = 0;
+  // The peer reads the end after what was written. An errno, or 0.
+  virtual int ShutdownWrite() = 0;
+  // Ends pending waits; every later try answers EBADF.
+  virtual void Close() = 0;
+  // Makes pending waits look again.
+  virtual void Poke() = 0;
+
+  virtual Address local() const = 0;
+  virtual Address peer() const = 0;
+  // The kernel's descriptor, for options that redial doesn't know; -1 where there is none.
+  virtual int fd() const { return -1; }
+};
+
+// A listening endpoint.
+class REDIAL_EXPORT Acceptor {
+ public:
+  virtual ~Acceptor();
+
+  struct Result {
+    std::unique_ptr<Stream> stream;  // null with an error
+    int error = 0;
+    Source* want = nullptr;  // with EAGAIN
+  };
+  virtual Result TryAccept() = 0;
+  virtual void Close() = 0;
+  virtual void Poke() = 0;
+  virtual Address local() const = 0;
+};
+
+}  // namespace redial
+
+#endif  // REDIAL_STREAM_H_
