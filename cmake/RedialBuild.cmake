@@ -23,7 +23,7 @@ target_compile_options(redial_warnings INTERFACE
   -Woverloaded-virtual
   -Wvla
   -Wcast-qual
-  -Wno-missing-field-initializers
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
   $<$<BOOL:${REDIAL_DEVELOPER}>:-Werror>
 )
 
@@ -97,11 +97,13 @@ function(redial_add_libraries)
   if(testing_objects)
     add_library(redial_testing ${testing_objects})
     target_link_libraries(redial_testing PUBLIC redial)
+    redial_describe_library(redial_testing testing)
   else()
     add_library(redial_testing INTERFACE)
+    add_library(redial::testing ALIAS redial_testing)
     target_link_libraries(redial_testing INTERFACE redial)
+    set_target_properties(redial_testing PROPERTIES EXPORT_NAME testing)
   endif()
-  add_library(redial::testing ALIAS redial_testing)
 
   if(REDIAL_BUILD_TESTS)
     add_library(redial_internal STATIC ${objects} ${testing_objects})

@@ -1,0 +1,29 @@
+if(CCACHE)
+  set(ENV{CMAKE_CXX_COMPILER_LAUNCHER} "${CCACHE}")
+endif()
+
+# run(COMMAND...): runs it, and ends the test with its output where it fails.
+function(run)
+  execute_process(COMMAND ${ARGV}
+    RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output
+  )
+  if(NOT result EQUAL 0)
+    list(JOIN ARGV " " command)
+    message(FATAL_ERROR "failed (${result}): ${command}\n${output}")
+  endif()
+  message(STATUS "${output}")
+endfunction()
+
+# build_consumer(ARGUMENT...): configures, builds and runs the consumer project.
+function(build_consumer)
+  file(REMOVE_RECURSE "${SCRATCH}")
+  run("${CMAKE_COMMAND}" -S "${CONSUMER}" -B "${SCRATCH}" -G "${GENERATOR}"
+    "-DCMAKE_BUILD_TYPE=${BUILD_TYPE}"
+    "-DCMAKE_CXX_COMPILER=${COMPILER}"
+    "-DCMAKE_CXX_FLAGS=${FLAGS}"
+    ${ARGV}
+  )
+  run("${CMAKE_COMMAND}" --build "${SCRATCH}")
+  run("${SCRATCH}/consumer")
+  run("${SCRATCH}/consumer_test")
+endfunction()
