@@ -1,0 +1,7 @@
+#include <thread>
+
+namespace planted {
+
+void Start() { std::thread([] {}).join(); }
+
+}  // namespace planted

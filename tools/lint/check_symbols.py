@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Holds compiled objects to redial's laws, by their symbols.
+
+    check_symbols.py pure OBJECT...      no clock, sleep, socket or thread is asked for
+    check_symbols.py state OBJECT...     no writable global state
+    check_symbols.py exports LIBRARY     a shared library exports redial's names alone
+
+Prints each offender with its object and exits with 1 where there is one.
+"""
+
+import re
+import subprocess
+import sys
+
+# What src/core and policies must not ask of the system: time, waiting, sockets and threads come in
+# from outside, so that decisions are the same on a thread, in a fiber and in a simulation.
+IMPURE = {
+    "a clock": [
+        r"(__)?clock(_gettime|_getres)?", r"gettimeofday", r"time", r"ftime", r"timespec_get",
+        r"std::chrono::.*::now\(\)", r"absl(::\w+)*::Now\(\)", r"absl(::\w+)*::GetCurrentTimeNanos.*",
+    ],
+    "a sleep or a wait": [
+        r"(clock_)?nanosleep", r"u?sleep", r"p?poll", r"__p?poll_chk", r"p?select",
+        r"epoll_\w+", r"eventfd", r"timerfd_\w+", r"pause", r"sig(timed)?wait(info)?",
+        r"std::this_thread::.*sleep.*", r"absl(::\w+)*::SleepFor.*", r"AbslInternalSleepFor.*",
+        r"std(::\w+)*::condition_variable(_any)?::.*", r"pthread_cond_\w*wait", r"sem_\w*wait",
+        r"std::__atomic_futex_unsigned_base::.*", r"syscall",
+    ],
+    "a socket": [
+        r"socket(pair)?", r"connect", r"bind", r"listen", r"accept4?", r"shutdown",
+        r"(get|set)sockopt", r"getsockname", r"getpeername", r"send(to|m?msg)?",
+        r"(__)?recv(from|m?msg)?(_chk)?", r"getaddrinfo", r"getnameinfo", r"gethostby\w+", r"ares_\w+",
+    ],
+    "a thread or a process": [
+        r"pthread_create", r"std::j?thread::.*", r"thrd_create", r"v?fork", r"clone3?",
+        r"posix_spawnp?",
+    ],
+}
+
+# Writable globals that are allowed, as patterns of their demangled names, each with its reason.
+STATE_ALLOWED = [
+    # The address by which a shared library tells itself from others.
+    r"__dso_handle",
+]
+
+WRITABLE_SECTION = re.compile(r"^\.(data|bss|tdata|tbss)(?!\.rel\.ro)(\.|$)")
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def undefined(path):
+    for line in run("nm", "-C", "--undefined-only", path).splitlines():
+        if " U " in line:
+            yield line.split(" U ", 1)[1].split("@")[0]
+
+
+def check_pure(objects):
+    rules = [
+        (kind, re.compile(pattern)) for kind, patterns in IMPURE.items() for pattern in patterns
+    ]
+    for path in objects:
+        for symbol in undefined(path):
+            for kind, pattern in rules:
+                if pattern.fullmatch(symbol):
+                    yield f"{path}: asks for {kind}: {symbol}"
+                    break
+
+
+def check_state(objects):
+    allowed = [re.compile(pattern) for pattern in STATE_ALLOWED]
+    for path in objects:
+        for line in run("objdump", "-t", "-C", path).splitlines():
+            # address, seven flag characters, section, size, [visibility], name
+            match = re.match(r"^[0-9a-f]+ (.{7}) (\S+)\s+([0-9a-f]+)\s+(?:\.hidden )?(.+)$", line)
+            if not match:
+                continue
+            flags, section, size, name = match.groups()
+            if "d" in flags or "f" in flags or int(size, 16) == 0:
+                continue
+            if not WRITABLE_SECTION.match(section):
+                continue
+            if any(pattern.fullmatch(name) for pattern in allowed):
+                continue
+            yield f"{path}: keeps writable global state in {section}: {name}"
+
+
+def check_exports(libraries):
+    ours = re.compile(r"(vtable for |typeinfo for |typeinfo name for |VTT for |.*thunk to )?redial::.*")
+    for path in libraries:
+        for line in run("nm", "-D", "-C", "--defined-only", path).splitlines():
+            name = line.split(" ", 2)[2].split("@")[0]
+            if not ours.fullmatch(name):
+                yield f"{path}: exports {name}"
+
+
+CHECKS = {"pure": check_pure, "state": check_state, "exports": check_exports}
+
+
+def main(arguments):
+    if len(arguments) < 2 or arguments[0] not in CHECKS:
+        print(__doc__, file=sys.stderr)
+        return 2
+    offenders = list(CHECKS[arguments[0]](arguments[1:]))
+    for offender in offenders:
+        print(offender)
+    print(f"{arguments[0]}: {len(arguments) - 1} looked at, {len(offenders)} offenders")
+    return 1 if offenders else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
