@@ -2,6 +2,8 @@
 
 namespace planted {
 
-void Start() { std::thread([] {}).join(); }
+void Start() {
+  std::thread([] {}).join();
+}
 
 }  // namespace planted
