@@ -5,7 +5,8 @@
 //   std::lock_guard lock(mu);
 //   auto reply = socket.ReadUntil("\r\n");
 //
-// Not recursive. Safe from any thread, of course; not fair.
+// Not recursive, not fair. Safe from any thread, of course; it may be destroyed once every unlock
+// has returned.
 #ifndef REDIAL_MUTEX_H_
 #define REDIAL_MUTEX_H_
 
@@ -26,6 +27,8 @@ class REDIAL_EXPORT Mutex {
   void lock() {
     if (!try_lock()) LockSlow();
   }
+  // Sequentially consistent, as `waiters_` is: an unlock that sees no waiter is seen by the try
+  // that each waiter makes before it waits.
   bool try_lock() { return !locked_.exchange(true, std::memory_order_seq_cst); }
   void unlock();
 

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <stop_token>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -73,9 +74,9 @@ class REDIAL_EXPORT Runtime {
   virtual Instant Now() = 0;
 
   // Waits until one of `sources` is ready and returns its index, or until the deadline (kTimedOut)
-  // or a stop request (kStopped). Something that is ready wins over both only if the deadline
-  // hasn't expired on entry: an expired one returns kTimedOut at once, without a system call. Never
-  // early.
+  // or a stop request (kStopped). A deadline that has expired on entry returns kTimedOut and a stop
+  // requested before kStopped, both at once and without a system call, whatever is ready; later,
+  // something that is ready wins over both. Never early.
   int WaitAny(absl::Span<Source* const> sources, Deadline deadline, const std::stop_token& stop);
   WaitResult Wait(Source& source, Deadline deadline, const std::stop_token& stop);
   // kTimedOut when the time has come, kStopped when stop was requested before.
@@ -89,8 +90,9 @@ class REDIAL_EXPORT Runtime {
   virtual uint64_t NextSeed() = 0;
 
  protected:
-  // As WaitAny; the deadline hasn't expired.
-  virtual int DoWait(absl::Span<Source* const> sources, Deadline deadline,
+  // As WaitAny; the deadline hasn't expired at `now`, which was just read (and wasn't, where the
+  // deadline is `Never()`), and no stop was requested.
+  virtual int DoWait(Instant now, absl::Span<Source* const> sources, Deadline deadline,
                      const std::stop_token& stop) = 0;
 };
 

@@ -7,8 +7,9 @@
 //   int which = runtime.WaitAny(sources, deadline, stop);
 //
 // A source latches: `Set` before a wait is not lost, and the wait that reports it consumes the
-// latch. The rule for descriptors is *try first, wait only after EAGAIN*, which is as strict as
-// edge-triggered epoll asks for. A report may be false: try again and wait again.
+// latch. So one `Set` ends one wait; where several wait for one event, each that was let in sets it
+// again for the next. The rule for descriptors is *try first, wait only after EAGAIN*, which is as
+// strict as edge-triggered epoll asks for. A report may be false: try again and wait again.
 //
 // Safe from any thread. Destroying a source while somebody waits for it is not allowed.
 #ifndef REDIAL_SOURCE_H_
@@ -40,17 +41,27 @@ struct WaitNode {
   Waiter* waiter = nullptr;
   WaitNode* prev = nullptr;
   WaitNode* next = nullptr;
+  bool pinned = false;  // the wait keeps the descriptor open
 };
 
-// What an event loop keeps for a source that it registered with the kernel. Set only during a wait;
-// `Release` is called once, from any thread, before the descriptor closes or another loop takes it
-// over.
+// What an event loop keeps for a source that it registered with the kernel, so that the next wait
+// on the same loop needs no system call. Made during a wait. `Release` is called once, on any
+// thread and under no lock, before the descriptor closes or when another loop takes the source
+// over; when it has returned, the loop never touches the source again. A loop that ends must first
+// take its registrations back with `Source::SwapRegistration`.
 class SourceRegistration {
  public:
   virtual void Release() = 0;
 
+  // Who made it: tells a loop its own from another's.
+  const void* loop() const { return loop_; }
+
  protected:
+  explicit SourceRegistration(const void* loop) : loop_(loop) {}
   ~SourceRegistration() = default;
+
+ private:
+  const void* const loop_;
 };
 
 class REDIAL_EXPORT Source {
@@ -77,12 +88,15 @@ class REDIAL_EXPORT Source {
   // paired with `EndWait`, which also consumes when `reported`.
   bool BeginWait(WaitNode& node);
   void EndWait(WaitNode& node, bool reported);
-  // Consumes the latch: true when it was set.
+  // Consumes the latch: true when it was set, and always once the descriptor is closed.
   bool Consume();
 
+  // One loop at a time waits for a source of a descriptor, so nobody else swaps in the meantime;
+  // what was there before is the caller's to release.
   SourceRegistration* registration() const { return registration_.load(std::memory_order_acquire); }
-  void set_registration(SourceRegistration* r) {
-    registration_.store(r, std::memory_order_release);
+  [[nodiscard]] SourceRegistration* SwapRegistration(SourceRegistration* registration) {
+    // Acquire and release: who gets a registration also gets what its maker wrote into it.
+    return registration_.exchange(registration, std::memory_order_acq_rel);
   }
 
  protected:
@@ -91,6 +105,8 @@ class REDIAL_EXPORT Source {
  private:
   friend class Descriptor;
   Source(int fd, Kind kind, Descriptor* owner) : fd_(fd), kind_(kind), descriptor_(owner) {}
+
+  bool ConsumeLocked();
 
   const int fd_ = -1;
   const Kind kind_ = Kind::kEvent;

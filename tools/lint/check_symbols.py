@@ -41,6 +41,18 @@ IMPURE = {
 STATE_ALLOWED = [
     # The address by which a shared library tells itself from others.
     r"__dso_handle",
+    # The compiler's pointer to its exception personality, in a section that could be read-only.
+    r"DW\.ref\.__gxx_personality_v0",
+    # Abseil's headers include <iostream>.
+    r"std::__ioinit",
+    # Per thread: which runtime it is in, what wakes it, and where its seeds stand.
+    r"redial::(\w+::)?\(anonymous namespace\)::(current_runtime|parker|sequence)",
+    r"(guard variable for )?redial::runtime_internal::Parker::Renew\(\)::closer",
+    # The address of the stateless runtime of threads.
+    r"(guard variable for )?redial::Runtime::Threads\(\)::runtime",
+    # How often the process was forked, and that it counts.
+    r"redial::runtime_internal::\(anonymous namespace\)::forks",
+    r"(guard variable for )?redial::runtime_internal::ForkGeneration\(\)::registered",
 ]
 
 WRITABLE_SECTION = re.compile(r"^\.(data|bss|tdata|tbss)(?!\.rel\.ro)(\.|$)")

@@ -1,0 +1,89 @@
+#include "redial/runtime.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace redial {
+namespace {
+
+// Null stands for Threads(), so that a thread which never heard of redial needs no set-up.
+constinit thread_local Runtime* current_runtime = nullptr;
+
+#ifndef NDEBUG
+void CheckClock(Instant now, Deadline deadline) {
+  if (deadline.is_past() || deadline.is_never()) return;
+  if (deadline.instant().is_virtual() == now.is_virtual()) return;
+  std::fprintf(stderr,
+               "redial: this wait's deadline was made on %s clock, but the runtime it waits on has "
+               "%s one. Make deadlines from the Now() of the runtime that uses them.\n",
+               now.is_virtual() ? "a real" : "a virtual",
+               now.is_virtual() ? "a virtual" : "a real");
+  std::abort();
+}
+#else
+void CheckClock(Instant, Deadline) {}
+#endif
+
+WaitResult ToWaitResult(int which) {
+  switch (which) {
+    case Runtime::kTimedOut:
+      return WaitResult::kTimedOut;
+    case Runtime::kStopped:
+      return WaitResult::kStopped;
+    default:
+      return WaitResult::kReady;
+  }
+}
+
+}  // namespace
+
+Runtime::~Runtime() = default;
+
+Runtime& Runtime::Current() {
+  Runtime* const runtime = current_runtime;
+  return runtime != nullptr ? *runtime : Threads();
+}
+
+int Runtime::WaitAny(absl::Span<Source* const> sources, Deadline deadline,
+                     const std::stop_token& stop) {
+  Instant now;
+  if (!deadline.is_never()) {
+    if (deadline.is_past()) return kTimedOut;
+    now = Now();
+    CheckClock(now, deadline);
+    if (deadline.expired(now)) return kTimedOut;
+  }
+  if (stop.stop_requested()) return kStopped;
+  return DoWait(now, sources, deadline, stop);
+}
+
+WaitResult Runtime::Wait(Source& source, Deadline deadline, const std::stop_token& stop) {
+  Source* const sources[] = {&source};
+  return ToWaitResult(WaitAny(sources, deadline, stop));
+}
+
+WaitResult Runtime::SleepUntil(Deadline deadline, const std::stop_token& stop) {
+  return ToWaitResult(WaitAny({}, deadline, stop));
+}
+
+Task& Task::operator=(Task&& other) noexcept {
+  if (this != &other) {
+    Join();
+    handle_ = std::move(other.handle_);
+  }
+  return *this;
+}
+
+void Task::Join() {
+  if (handle_ == nullptr) return;
+  handle_->Join();
+  handle_.reset();
+}
+
+ScopedRuntime::ScopedRuntime(Runtime& runtime) : previous_(current_runtime) {
+  current_runtime = &runtime;
+}
+
+ScopedRuntime::~ScopedRuntime() { current_runtime = previous_; }
+
+}  // namespace redial

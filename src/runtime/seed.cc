@@ -1,0 +1,40 @@
+#include <sys/random.h>
+
+#include <cstdint>
+
+#include "src/runtime/fork.h"
+#include "src/runtime/thread_runtime.h"
+
+namespace redial::runtime_internal {
+namespace {
+
+// A splitmix64 a thread (Steele, Lea and Flood 2014): a counter, and a hash of it.
+struct SeedSequence {
+  uint64_t counter = 0;
+  uint32_t generation = 0;
+  bool seeded = false;
+};
+constinit thread_local SeedSequence sequence;
+
+uint64_t Entropy(Instant now) {
+  uint64_t entropy = 0;
+  // Without blocking: before the kernel has gathered enough, time and place must do; seeds spread
+  // load, they keep no secret.
+  if (::getrandom(&entropy, sizeof(entropy), GRND_NONBLOCK) == sizeof(entropy)) return entropy;
+  return static_cast<uint64_t>(now.nanos()) ^ reinterpret_cast<uintptr_t>(&sequence);
+}
+
+}  // namespace
+
+uint64_t ThreadRuntime::NextSeed() {
+  // A forked child draws anew, or it would retry in step with its parent.
+  if (!sequence.seeded || sequence.generation != ForkGeneration()) {
+    sequence = {.counter = Entropy(Now()), .generation = ForkGeneration(), .seeded = true};
+  }
+  uint64_t z = sequence.counter += 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
+}
+
+}  // namespace redial::runtime_internal
