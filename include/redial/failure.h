@@ -55,10 +55,11 @@ REDIAL_EXPORT std::string_view SentName(Sent sent);  // "not sent"
 
 // One address that was tried while dialing, or one name server.
 struct AddressTried {
-  std::string address;
-  int error =
-      0;  // errno; ETIMEDOUT where our own deadline ended it, ECANCELED where another address won
-  absl::Duration elapsed;
+  std::string address = {};
+  // errno; 0 for the one that was used, ETIMEDOUT where our own deadline ended it, ECANCELED where
+  // another address won.
+  int error = 0;
+  absl::Duration elapsed = {};
 
   friend bool operator==(const AddressTried&, const AddressTried&) = default;
 };
@@ -75,11 +76,11 @@ struct AttemptRecord {
   Sent sent = Sent::kMaybe;
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
-  absl::Duration started;  // after the call began
-  absl::Duration elapsed;
-  std::string address;  // the endpoint that was used, if one was reached
-  std::string detail;   // the attempt's own message
-  std::vector<AddressTried> tried;
+  absl::Duration started = {};  // after the call began
+  absl::Duration elapsed = {};
+  std::string address = {};  // the endpoint that was used, if one was reached
+  std::string detail = {};   // the attempt's own message
+  std::vector<AddressTried> tried = {};
 
   friend bool operator==(const AttemptRecord&, const AttemptRecord&) = default;
 };
@@ -90,20 +91,20 @@ struct Failure {
   Sent sent = Sent::kMaybe;
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
-  absl::Duration elapsed;  // of the operation; of the whole call in a call's error
-  std::string address;     // the endpoint, if one was reached
-  std::vector<AddressTried> tried;
+  absl::Duration elapsed = {};  // of the operation; of the whole call in a call's error
+  std::string address = {};     // the endpoint, if one was reached
+  std::vector<AddressTried> tried = {};
 
   // The peer asked to be left alone for so long (see RetryAfter).
-  std::optional<absl::Duration> retry_after;
+  std::optional<absl::Duration> retry_after = {};
 
   // Filled by a call.
-  std::string operation;
-  std::string target;
-  ReasonSet reasons;                       // everything that spoke against another attempt
-  Reason why = Reason::kNone;              // the one that decided
-  std::optional<absl::Duration> retry_at;  // when the refuser would next admit, from now
-  std::vector<AttemptRecord> attempts;
+  std::string operation = {};
+  std::string target = {};
+  ReasonSet reasons = {};                       // everything that spoke against another attempt
+  Reason why = Reason::kNone;                   // the one that decided
+  std::optional<absl::Duration> retry_at = {};  // when the refuser would next admit, from now
+  std::vector<AttemptRecord> attempts = {};
 
   friend bool operator==(const Failure&, const Failure&) = default;
 };
