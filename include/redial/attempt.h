@@ -11,8 +11,11 @@
 #ifndef REDIAL_ATTEMPT_H_
 #define REDIAL_ATTEMPT_H_
 
+#include <cstdint>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <string_view>
 
 #include "absl/time/time.h"
 #include "redial/export.h"
@@ -23,14 +26,29 @@ namespace redial {
 
 class Runtime;
 
+namespace internal {
+// What a client's attempt tells its driver, for records and events.
+struct AttemptNotes {
+  class Listener {
+   public:
+    virtual void Connected(std::string_view address) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+  Listener* listener = nullptr;  // null where nobody looks on
+  std::string address;
+  uint64_t bytes_sent = 0;
+  uint64_t bytes_received = 0;
+};
+}  // namespace internal
+
 class REDIAL_EXPORT Attempt {
  public:
-  Attempt(int number, AttemptKind kind, Deadline deadline, std::stop_token stop, Runtime& runtime)
-      : number_(number),
-        kind_(kind),
-        deadline_(deadline),
-        stop_(std::move(stop)),
-        runtime_(runtime) {}
+  // `stop` outlives the attempt.
+  Attempt(int number, AttemptKind kind, Deadline deadline, const std::stop_token& stop,
+          Runtime& runtime)
+      : number_(number), kind_(kind), deadline_(deadline), stop_(stop), runtime_(runtime) {}
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
 
@@ -49,12 +67,17 @@ class REDIAL_EXPORT Attempt {
   std::optional<Sent> sent() const { return sent_; }
   std::optional<absl::Duration> retry_after() const { return retry_after_; }
 
+  // For clients.
+  internal::AttemptNotes* notes() const { return notes_; }
+  void set_notes(internal::AttemptNotes* notes) { notes_ = notes; }
+
  private:
   const int number_;
   const AttemptKind kind_;
   const Deadline deadline_;
-  const std::stop_token stop_;
+  const std::stop_token& stop_;
   Runtime& runtime_;
+  internal::AttemptNotes* notes_ = nullptr;  // null where nobody looks on
   mutable std::optional<Sent> sent_;
   mutable std::optional<absl::Duration> retry_after_;
 };

@@ -63,18 +63,19 @@ struct AttemptResult {
 };
 using AttemptFunction = absl::FunctionRef<AttemptResult(const Attempt&)>;
 
+class REDIAL_EXPORT CallObserver {
+ public:
+  virtual ~CallObserver();
+  virtual void Observe(const CallEvent& event) = 0;
+};
+
 struct CallContext {
   const CallOptions& options;
   const PolicySet& policies;
   std::string_view target;  // empty for a plain function
   Runtime& runtime;
-  class CallObserver* observer;  // beside the set's own; may be null
-};
-
-class REDIAL_EXPORT CallObserver {
- public:
-  virtual ~CallObserver();
-  virtual void Observe(const CallEvent& event) = 0;
+  CallObserver* observer;   // beside the set's own; may be null
+  bool knows_sent;          // the attempt's failures say what was sent (a client's do)
 };
 
 // Runs the whole call. OK: deliver what the last attempt returned, whatever it is. Otherwise the
@@ -113,7 +114,7 @@ R RunTyped(const CallContext& context, F&& run) {
 // Safe from any thread.
 template <class F>
 auto Call(const CallOptions& options, const PolicySet& policies, F&& operation) {
-  internal::CallContext context{options, policies, {}, Runtime::Current(), nullptr};
+  internal::CallContext context{options, policies, {}, Runtime::Current(), nullptr, false};
   if constexpr (std::is_invocable_v<F&, const Attempt&>) {
     using R = std::invoke_result_t<F&, const Attempt&>;
     return internal::RunTyped<R>(context, operation);

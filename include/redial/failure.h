@@ -89,6 +89,7 @@ struct Failure {
   Phase phase = Phase::kNone;
   int error = 0;  // errno, 0 where none applies
   Sent sent = Sent::kMaybe;
+  bool declared = false;  // the operation said so itself: NotSent, Rejected, RetryAfter
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   absl::Duration elapsed = {};  // of the operation; of the whole call in a call's error

@@ -1,0 +1,339 @@
+#include "src/client/call_driver.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "redial/runtime.h"
+#include "src/core/strings.h"
+
+namespace redial::internal {
+namespace {
+
+// Of all attempts, the one that commits the peer most.
+Sent Worst(Sent a, Sent b) {
+  const auto weight = [](Sent s) {
+    switch (s) {
+      case Sent::kNo:
+        return 0;
+      case Sent::kRejected:
+        return 1;
+      case Sent::kAnswered:
+        return 2;
+      case Sent::kMaybe:
+        return 3;
+    }
+    return 3;
+  };
+  return weight(a) < weight(b) ? b : a;
+}
+
+}  // namespace
+
+CallObserver::~CallObserver() = default;
+
+class CallDriver::Waker final : public WakeTarget {
+ public:
+  void Wake() override { event_.Set(); }
+  Source& event() { return event_; }
+
+ private:
+  Event event_;
+};
+
+CallDriver::CallDriver(const CallContext& context, AttemptFunction attempt, Instant began,
+                       Deadline deadline, uint64_t seed)
+    : context_(context),
+      attempt_(attempt),
+      runtime_(context.runtime),
+      began_(began),
+      deadline_(deadline),
+      seed_(seed),
+      observed_(!context.policies.observers().empty() || context.observer != nullptr) {
+  machine_.emplace(context.policies,
+                   CallMachine::Config{deadline, context.options.idempotent, seed, this});
+}
+
+CallDriver::~CallDriver() {
+  if (ended_) return;
+  machine_.reset();
+  if (!observed_) return;
+  const absl::Status status = absl::UnknownError("the operation left the call by an exception");
+  CallEvent event = NewEvent(CallEvent::Type::kCallEnded);
+  event.attempt = running_;
+  event.status = &status;
+  Tell(event);
+}
+
+absl::Status CallDriver::Run() {
+  using Type = CallMachine::Action::Type;
+  if (observed_) Tell(NewEvent(CallEvent::Type::kCallStarted));
+  if (context_.options.stop.stop_requested()) {
+    machine_->Cancel(began_);
+  } else {
+    machine_->Begin(began_);
+  }
+  absl::Status ending;
+  for (;;) {
+    const CallMachine::Action action = machine_->Next();
+    switch (action.type) {
+      case Type::kStart:
+        RunAttempt(action);
+        break;
+      case Type::kWait:
+        Wait(action);
+        break;
+      case Type::kAsk:
+        Ask(action.id);
+        break;
+      case Type::kDeliver:
+        ending = End(action);
+        break;
+      case Type::kDone:
+        ended_ = true;
+        return ending;
+      case Type::kAbort:
+        break;  // attempts run on this very thread: none is in flight when the call ends
+    }
+  }
+}
+
+void CallDriver::RunAttempt(const CallMachine::Action& start) {
+  running_ = start.id + 1;
+  Attempt attempt(running_, start.kind, start.until, context_.options.stop, runtime_);
+  AttemptNotes notes;
+  attempt.set_notes(&notes);
+  const Instant started = machine_->now();
+  if (observed_) {
+    notes.listener = this;
+    CallEvent event = NewEvent(CallEvent::Type::kAttemptStarted);
+    event.kind = start.kind;
+    event.until = start.until;
+    Tell(event);
+  }
+
+  const AttemptResult result = attempt_(attempt);
+  const Instant ended = runtime_.Now();
+
+  Outcome outcome;
+  outcome.status = result.status;
+  outcome.result = result.result;
+  outcome.code = result.status->code();
+  outcome.sent = attempt.sent().value_or(Sent::kAnswered);
+  if (attempt.retry_after() && *attempt.retry_after() >= absl::ZeroDuration()) {
+    outcome.has_retry_after = true;
+    outcome.retry_after_nanos = ToNanos(*attempt.retry_after());
+  }
+  if (!result.status->ok()) {
+    outcome.ended = ended;
+    KeepFailure(attempt, notes, *result.status, started, outcome);
+  }
+  // Observers hear of the attempt before they hear what follows from it.
+  if (observed_) TellAttemptEnded(attempt, notes, *result.status, started);
+  machine_->AttemptDone(ended, start.id, outcome);
+}
+
+void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes& notes,
+                             const absl::Status& status, Instant started, Outcome& outcome) {
+  std::optional<Failure> attached = FailureOf(status);
+  Failure failure = attached ? *std::move(attached) : Failure();
+  // What a function says of somebody else's failure proves nothing about what it did itself; what it declares, does.
+  if (attempt.sent()) {
+    failure.sent = *attempt.sent();
+  } else if (!context_.knows_sent && !failure.declared) {
+    failure.sent = Sent::kMaybe;
+  }
+  outcome.phase = failure.phase;
+  outcome.error = failure.error;
+  outcome.sent = failure.sent;
+  if (failure.retry_after) {
+    outcome.has_retry_after = true;
+    outcome.retry_after_nanos = ToNanos(*failure.retry_after);
+  }
+
+  AttemptRecord record;
+  record.number = attempt.number();
+  record.kind = attempt.kind();
+  record.code = status.code();
+  record.phase = failure.phase;
+  record.error = failure.error;
+  record.sent = failure.sent;
+  record.bytes_sent = failure.bytes_sent;
+  record.bytes_received = failure.bytes_received;
+  record.started = started - began_;
+  record.elapsed = outcome.ended - started;
+  record.address = failure.address.empty() ? notes.address : failure.address;
+  record.detail = std::string(ToStd(status.message()));
+  record.tried = failure.tried;
+  records_.push_back(std::move(record));
+  last_failure_ = std::move(failure);
+  last_status_ = status;
+}
+
+void CallDriver::TellAttemptEnded(const Attempt& attempt, const AttemptNotes& notes,
+                                  const absl::Status& status, Instant started) {
+  AttemptRecord succeeded;
+  if (status.ok()) {
+    succeeded.number = attempt.number();
+    succeeded.kind = attempt.kind();
+    succeeded.code = absl::StatusCode::kOk;
+    succeeded.sent = Sent::kAnswered;
+    succeeded.bytes_sent = notes.bytes_sent;
+    succeeded.bytes_received = notes.bytes_received;
+    succeeded.started = started - began_;
+    succeeded.address = notes.address;
+    succeeded.elapsed = runtime_.Now() - started;
+  }
+  CallEvent event = NewEvent(CallEvent::Type::kAttemptEnded);
+  event.kind = attempt.kind();
+  event.status = &status;
+  event.record = status.ok() ? &succeeded : &records_.back();
+  event.address = event.record->address;
+  Tell(event);
+}
+
+void CallDriver::Wait(const CallMachine::Action& wait) {
+  // A wake-up that changed nothing isn't news.
+  if (observed_ && std::exchange(told_wait_, wait.until) != wait.until) {
+    CallEvent event = NewEvent(CallEvent::Type::kWaiting);
+    event.until = wait.until;
+    event.reason = wait.reason;
+    event.reasons = machine_->reasons();
+    Tell(event);
+  }
+  const absl::Duration interval = context_.policies.tick_interval();
+  for (;;) {
+    const Deadline next_tick = Deadline::After(runtime_.Now(), interval);
+    const bool ticks = observed_ && next_tick < wait.until;
+    switch (WaitUntil(ticks ? next_tick : wait.until)) {
+      case WaitResult::kStopped:
+        machine_->Cancel(runtime_.Now());
+        return;
+      case WaitResult::kReady:
+        machine_->Wake(runtime_.Now());
+        return;
+      case WaitResult::kTimedOut:
+        break;
+    }
+    if (!ticks) {
+      machine_->Tick(runtime_.Now());
+      return;
+    }
+    CallEvent event = NewEvent(CallEvent::Type::kTick);
+    event.until = wait.until;
+    event.reason = wait.reason;
+    Tell(event);
+  }
+}
+
+WaitResult CallDriver::WaitUntil(Deadline until) {
+  const std::stop_token& stop = context_.options.stop;
+  if (waker_ == nullptr) return runtime_.SleepUntil(until, stop);
+  return runtime_.Wait(waker_->event(), until, stop);
+}
+
+void CallDriver::Ask(int id) {
+  CallEvent question = NewEvent(CallEvent::Type::kAsking);
+  question.attempt = id;
+  question.status = &last_status_;
+  question.record = records_.empty() ? nullptr : &records_.back();
+  if (observed_) Tell(question);
+  const Answer answer = context_.policies.asker()->policy->Ask(question);
+  if (context_.options.stop.stop_requested()) {
+    machine_->Cancel(runtime_.Now());
+  } else {
+    machine_->Answered(runtime_.Now(), id,
+                       answer == Answer::kRetry ? Answer::kRetry : Answer::kGiveUp);
+  }
+}
+
+absl::Status CallDriver::End(const CallMachine::Action& deliver) {
+  const bool has_value = deliver.id >= 0 || machine_->last_was_failed_result();
+  absl::Status status;
+  if (!has_value || deliver.reason == Reason::kCancelled) status = Error(deliver.reason);
+  if (observed_) {
+    CallEvent event = NewEvent(CallEvent::Type::kCallEnded);
+    event.attempt = machine_->attempts();
+    event.reason = deliver.reason;
+    event.reasons = machine_->reasons();
+    event.status = &status;
+    event.outstanding = machine_->outstanding();
+    Tell(event);
+  }
+  return status;
+}
+
+absl::Status CallDriver::Error(Reason why) {
+  const Instant now = machine_->now();
+  absl::StatusCode code = absl::StatusCode::kUnavailable;
+  std::string message = absl::StrCat(ToAbsl(context_.options.operation));
+  if (!context_.target.empty()) absl::StrAppend(&message, " ", ToAbsl(context_.target));
+  if (last_failure_) {
+    code = last_status_.code();
+    absl::StrAppend(&message, ": ", last_status_.message(), "; ", ToAbsl(ReasonText(why)));
+  } else {
+    absl::StrAppend(&message, " was not attempted: ", ToAbsl(ReasonText(why)));
+  }
+  if (why == Reason::kCancelled) {
+    code = absl::StatusCode::kCancelled;
+  } else if (deadline_.expired(now)) {
+    code = absl::StatusCode::kDeadlineExceeded;
+  }
+
+  Failure failure = last_failure_ ? *std::move(last_failure_) : Failure();
+  if (records_.empty()) failure.sent = Sent::kNo;
+  for (const AttemptRecord& record : records_) failure.sent = Worst(failure.sent, record.sent);
+  failure.elapsed = now - began_;
+  failure.operation = std::string(context_.options.operation);
+  failure.target = std::string(context_.target);
+  failure.reasons = machine_->reasons();
+  failure.why = why;
+  if (auto next = machine_->next_admission()) failure.retry_at = *next - now;
+  failure.attempts = std::move(records_);
+  return WithFailure(absl::Status(code, message), failure);
+}
+
+std::shared_ptr<WakeTarget> CallDriver::wake_target() {
+  if (waker_ == nullptr) waker_ = std::make_shared<Waker>();
+  return waker_;
+}
+
+void CallDriver::Connected(std::string_view address) {
+  CallEvent event = NewEvent(CallEvent::Type::kConnected);
+  event.address = address;
+  Tell(event);
+}
+
+CallEvent CallDriver::NewEvent(CallEvent::Type type) const {
+  CallEvent event;
+  event.type = type;
+  event.call_id = seed_;
+  event.operation = context_.options.operation;
+  event.target = context_.target;
+  event.began = began_;
+  event.now = type == CallEvent::Type::kCallStarted ? began_ : runtime_.Now();
+  event.deadline = deadline_;
+  event.attempt = running_;
+  return event;
+}
+
+void CallDriver::Tell(const CallEvent& event) const {
+  for (const auto& member : context_.policies.observers()) member.policy->Observe(event);
+  if (context_.observer != nullptr) context_.observer->Observe(event);
+}
+
+absl::Status RunCall(const CallContext& context, AttemptFunction attempt) {
+  const CallOptions& options = context.options;
+  if (options.timeout < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("CallOptions.timeout is ", absl::FormatDuration(options.timeout),
+                     "; it must not be negative"));
+  }
+  const Instant began = context.runtime.Now();
+  const Deadline deadline = Earlier(options.deadline, Deadline::After(began, options.timeout));
+  const uint64_t seed = options.seed ? *options.seed : context.runtime.NextSeed();
+  return CallDriver(context, attempt, began, deadline, seed).Run();
+}
+
+}  // namespace redial::internal

@@ -1,0 +1,104 @@
+#include "redial/client.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "redial/failure.h"
+#include "src/core/status.h"
+
+namespace redial {
+namespace {
+
+// Lets a network that keeps a trace look on.
+class NetworkObserver final : public internal::CallObserver {
+ public:
+  explicit NetworkObserver(Network& network) : network_(network) {}
+  void Observe(const CallEvent& event) override { network_.Observe(event); }
+
+ private:
+  Network& network_;
+};
+
+Sent SentOver(const Socket& socket) {
+  if (socket.bytes_received() > 0) return Sent::kAnswered;
+  return socket.bytes_sent() > 0 ? Sent::kMaybe : Sent::kNo;
+}
+
+// What the operation returned, with what its socket knows. A failure of another origin, such as a second connection that was refused, says
+// nothing about what went out over this one; what the operation declares, does.
+absl::Status WithSocketFacts(absl::Status status, const Socket& socket, const std::string& address) {
+  std::optional<Failure> attached = FailureOf(status);
+  Failure failure = attached ? *std::move(attached) : Failure();
+  if (!failure.declared) failure.sent = SentOver(socket);
+  failure.bytes_sent = socket.bytes_sent();
+  failure.bytes_received = socket.bytes_received();
+  if (failure.address.empty()) failure.address = address;
+  return WithFailure(std::move(status), failure);
+}
+
+}  // namespace
+
+struct Client::Rep {
+  Rep(Target t, PolicySet p, ClientOptions o)
+      : target(std::move(t)),
+        name(target.ToString()),
+        policies(std::move(p)),
+        dial(std::move(o.dial)),
+        network(o.network != nullptr ? *o.network : KernelNetwork()) {
+    if (network.observes()) observer.emplace(network);
+  }
+
+  Target target;
+  std::string name;
+  PolicySet policies;
+  DialOptions dial;
+  Network& network;
+  mutable std::optional<NetworkObserver> observer;  // stateless
+};
+
+Client::Client(std::shared_ptr<const Rep> rep) : rep_(std::move(rep)) {}
+
+absl::StatusOr<Client> Client::Create(std::string_view target, PolicyList policies,
+                                      ClientOptions options) {
+  absl::StatusOr<Target> parsed = Target::Parse(target);
+  if (!parsed.ok()) return parsed.status();
+  return Create(*parsed, std::move(policies), std::move(options));
+}
+
+absl::StatusOr<Client> Client::Create(const Target& target, PolicyList policies,
+                                      ClientOptions options) {
+  if (absl::Status valid = options.dial.Validate(); !valid.ok()) return valid;
+  absl::StatusOr<PolicySet> set = PolicySet::Create(std::move(policies));
+  if (!set.ok()) return set.status();
+  return Client(std::make_shared<const Rep>(target, *std::move(set), std::move(options)));
+}
+
+const Target& Client::target() const { return rep_->target; }
+const PolicySet& Client::policies() const { return rep_->policies; }
+
+internal::CallContext Client::Context(const CallOptions& options) const {
+  return {options, rep_->policies, rep_->name, Runtime::Current(),
+          rep_->observer ? &*rep_->observer : nullptr, true};
+}
+
+absl::Status Client::WithSocket(const Attempt& attempt,
+                                absl::FunctionRef<absl::Status(Socket&)> use) const {
+  absl::StatusOr<Socket> socket = Dial(rep_->target, attempt.deadline(), attempt.stop_token(),
+                                       rep_->dial, rep_->network);
+  if (!socket.ok()) return socket.status();
+  internal::AttemptNotes& notes = *attempt.notes();
+  if (notes.listener != nullptr) {
+    notes.address = socket->peer().ToString();
+    notes.listener->Connected(notes.address);
+  }
+  absl::Status status = use(*socket);
+  if (notes.listener != nullptr) {
+    notes.bytes_sent = socket->bytes_sent();
+    notes.bytes_received = socket->bytes_received();
+  }
+  if (status.ok()) return status;
+  return WithSocketFacts(std::move(status), *socket, socket->peer().ToString());
+}
+
+}  // namespace redial

@@ -1,0 +1,142 @@
+// The state machine of one logical call.
+//
+// Theory of operation. A call is a row of attempts. At any time there are at most two *candidates*, attempts that might start: the
+// main one (the first attempt, or the retry that follows a failure) and a hedge. A candidate is *considered* when its time has come
+// or somebody woke the call: every policy judges, the verdicts are joined, and if all admit, those that reserve do so, all or
+// nothing. Then it is launched; or it waits, for an instant or for a wake-up; or it is dropped, and with nothing else in flight the call
+// ends with the last failure.
+//
+// The machine owns no thread, clock, socket or result. Time comes in with each event, randomness with the seed, and what it wants done comes
+// out as actions. Protocol:
+//
+//   - Begin first, once. Drain `Next` after every event, until it answers kWait or kDone; kWait says until when at most.
+//   - Each kStart is answered by one AttemptDone with its id, whenever the attempt has returned. kAbort asks for that to be soon.
+//   - kAsk is answered by Answered with its id, or never.
+//   - kDeliver comes exactly once; kDone after every started attempt was acknowledged.
+//   - Late, duplicate and spurious events are ignored, and `now` never runs backwards.
+//   - Destroying the machine at any time gives everything back: running attempts are settled as aborted, tickets leave their queues.
+//
+// Not shared between threads.
+#ifndef REDIAL_SRC_CORE_CALL_MACHINE_H_
+#define REDIAL_SRC_CORE_CALL_MACHINE_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "redial/policy.h"
+#include "redial/policy_set.h"
+#include "redial/time.h"
+#include "redial/verdict.h"
+#include "redial/view.h"
+
+namespace redial {
+
+class CallMachine {
+ public:
+  static constexpr int kMaxLive = 4;  // attempts in flight
+
+  struct Config {
+    Deadline deadline;
+    bool idempotent = false;
+    uint64_t seed = 0;
+    WakeSource* wake = nullptr;  // needed where a policy queues; outlives the machine
+  };
+
+  struct Action {
+    enum class Type : uint8_t { kStart, kAbort, kAsk, kDeliver, kWait, kDone };
+    Type type = Type::kDone;
+    AttemptKind kind = AttemptKind::kFirst;
+    Reason reason = Reason::kNone;  // kDeliver: why the call is over; kWait: what it waits for
+    int id = -1;                    // kStart, kAbort, kAsk; kDeliver: the winner, -1 if none
+    Deadline until;                 // kStart: the attempt's deadline; kWait
+  };
+
+  CallMachine(const PolicySet& policies, const Config& config);
+  CallMachine(const CallMachine&) = delete;
+  CallMachine& operator=(const CallMachine&) = delete;
+  ~CallMachine();
+
+  void Begin(Instant now);
+  void Tick(Instant now);
+  void Wake(Instant now);
+  void Cancel(Instant now);
+  void Answered(Instant now, int id, Answer answer);
+  // `outcome.started`, `ended` and `failed_result` are filled in here. What `status` and `result` point to stays valid until the next
+  // attempt is acknowledged or the machine is gone.
+  void AttemptDone(Instant now, int id, const Outcome& outcome);
+
+  Action Next();
+
+  bool delivered() const { return delivered_; }
+  int attempts() const { return view_.attempts; }
+  Instant now() const { return view_.now; }
+  // Of the latest decision: everything that spoke against another attempt, and when the refuser would next admit.
+  ReasonSet reasons() const { return reasons_; }
+  std::optional<Instant> next_admission() const { return next_admission_; }
+  // Whether the latest failed attempt was a value that a policy counts as a failure.
+  bool last_was_failed_result() const { return has_last_ && last_.failed_result; }
+  // Reservations that were neither voided nor settled.
+  int outstanding() const { return outstanding_; }
+
+ private:
+  struct Live {
+    int id;
+    AttemptKind kind;
+    bool aborted;
+    Instant started;
+    std::array<Token, PolicySet::kMaxPolicies> tokens;
+  };
+  struct Candidate {
+    bool active = false;
+    Deadline at;  // when to consider it next, if nobody wakes the call before
+    Reason waits_for = Reason::kNone;
+    uint32_t entered = 0;  // a bit for each queue whose policy has seen the ticket
+    std::optional<std::array<Ticket, PolicySet::kMaxQueues>> tickets;
+  };
+
+  void Advance(Instant now);
+  void Step();
+  void Consider(Candidate& candidate, AttemptKind kind);
+  Verdict JudgeAll(AttemptKind kind);
+  Verdict EnginesOwn(AttemptKind kind);
+  Verdict Restrict(Verdict verdict);
+  Verdict ReserveAll(Candidate& candidate, Live& live);
+  void Launch(Candidate& candidate, AttemptKind kind, Live& live);
+  void Refuse(Candidate& candidate, AttemptKind kind, const Verdict& verdict);
+  void AfterFailure();
+  void Activate(Candidate& candidate, Deadline at);
+  void Drop(Candidate& candidate);
+  void ParkTickets(Candidate& candidate);
+  bool IsFailure(const Outcome& outcome) const;
+  void SettleAll(const Live& live, const Outcome& outcome);
+  void Note(const Verdict& verdict);
+  void Finish(Reason reason, int winner);
+  void Push(const Action& action);
+
+  const PolicySet& policies_;
+  WakeSource* const wake_;
+  View view_;
+  Outcome last_;
+  bool has_last_ = false;
+  bool delivered_ = false;
+  int next_id_ = 0;
+  int asked_ = -1;  // the id of the question that is open or answered
+  int live_count_ = 0;
+  int hedges_ = 0;
+  int max_hedges_ = 0;
+  int outstanding_ = 0;
+  ReasonSet reasons_;
+  Instant latest_delay_;  // the latest NotBefore of this decision
+  std::optional<Instant> next_admission_;
+  Candidate main_;
+  Candidate hedge_;
+  std::array<Live, kMaxLive> live_;
+  int out_head_ = 0;
+  int out_count_ = 0;
+  std::array<Action, 2 * kMaxLive + 4> out_;
+};
+
+}  // namespace redial
+
+#endif  // REDIAL_SRC_CORE_CALL_MACHINE_H_

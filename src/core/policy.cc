@@ -1,0 +1,23 @@
+#include "redial/policy.h"
+
+#include "src/core/mix.h"
+
+namespace redial {
+
+Policy::~Policy() = default;
+
+absl::Status Policy::Validate() const { return absl::OkStatus(); }
+uint64_t Policy::Fingerprint() const { return internal::HashName(name()); }
+Verdict Policy::Judge(const View&) const { return Verdict::Admit(); }
+Verdict Policy::Reserve(const View&, Token&, Ticket*) { return Verdict::Admit(); }
+void Policy::Void(Token, Ticket*) {}
+void Policy::Settle(Token, const Outcome&) {}
+void Policy::Park(Ticket&) {}
+void Policy::Leave(Ticket&) {}
+Proposal Policy::Propose(const View&) const { return {}; }
+bool Policy::IsFailure(const Outcome&) const { return false; }
+Answer Policy::Ask(const CallEvent&) const { return Answer::kGiveUp; }
+void Policy::Observe(const CallEvent&) const {}
+absl::Duration Policy::tick_interval() const { return absl::InfiniteDuration(); }
+
+}  // namespace redial
