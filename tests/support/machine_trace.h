@@ -64,7 +64,7 @@ class MachineTrace final : public WakeSource {
       Instant next = wait_.instant();
       auto due = due_.end();
       for (auto it = due_.begin(); it != due_.end(); ++it) {
-        if (it->second.first < next) {
+        if (it->second.first <= next) {  // a result counts before the clock does
           next = it->second.first;
           due = it;
         }
@@ -94,6 +94,7 @@ class MachineTrace final : public WakeSource {
       const CallMachine::Action action = machine_.Next();
       switch (action.type) {
         case Type::kStart: {
+          wait_ = Deadline::Past();
           const ScriptedOutcome scripted = script_(action.id, action.kind);
           Write(absl::StrCat(action.kind == AttemptKind::kHedge ? "hedge#" : "start#",
                              action.id + 1));
@@ -165,7 +166,7 @@ class MachineTrace final : public WakeSource {
   std::function<ScriptedOutcome(int, AttemptKind)> script_;
   std::map<int, std::pair<Instant, Outcome>> due_;
   std::shared_ptr<WakeTarget> target_;
-  Deadline wait_;
+  Deadline wait_ = Deadline::Past();
   bool done_ = false;
   std::string trace_;
 };

@@ -210,7 +210,7 @@ TEST(CallMachine, FailFastAbortsWhatIsInFlight) {
   EXPECT_EQ(call.Play([](int id, AttemptKind) {
     return id == 0 ? Hangs() : Fails(5, Sent::kNo, absl::StatusCode::kNotFound);
   }),
-            "0:start#1 10:hedge#2 15:failed#2 15:abort#1 15:end:not_retried 15:gone#1 15:done");
+            "0:start#1 10:hedge#2 15:failed#2 15:abort#1 15:end:fail_fast 15:gone#1 15:done");
   EXPECT_TRUE(call.machine().reasons().Has(Reason::kFailFast));
 }
 
