@@ -1,5 +1,5 @@
-// Counts the system calls that the benchmarks compare, by standing in front of libc's wrappers. Both sides pay the same
-// nanosecond for it.
+// Counts the system calls that the benchmarks compare, by standing in front of libc's wrappers.
+// Both sides pay the same nanosecond for it.
 #include <dlfcn.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,11 +22,11 @@ F* Next(const char* name) {
 
 }  // namespace
 
-#define REDIAL_COUNTED(result, name, parameters, arguments)       \
-  extern "C" result name parameters {                             \
-    static auto* const next = Next<result parameters>(#name);     \
-    ++calls;                                                      \
-    return next arguments;                                        \
+#define REDIAL_COUNTED(result, name, parameters, arguments)   \
+  extern "C" result name parameters {                         \
+    static auto* const next = Next<result parameters>(#name); \
+    ++calls;                                                  \
+    return next arguments;                                    \
   }
 
 REDIAL_COUNTED(ssize_t, recv, (int fd, void* p, size_t n, int flags), (fd, p, n, flags))

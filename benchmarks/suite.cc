@@ -77,8 +77,7 @@ std::string Calls(double calls) {
 }  // namespace
 
 void Suite::Add(std::string name, std::string peer, Run ours, Run peer_run, Bound bound) {
-  pairs_.push_back(
-      {std::move(name), std::move(peer), std::move(ours), std::move(peer_run), bound});
+  pairs_.push_back({std::move(name), std::move(peer), std::move(ours), std::move(peer_run), bound});
 }
 
 bool Suite::RunAll(const std::string& filter, int repetitions,
@@ -95,14 +94,17 @@ bool Suite::RunAll(const std::string& filter, int repetitions,
     benchmark::RunSpecifiedBenchmarks(&collector);
     const double ours = Median(collector.sides["ours"].nanos);
     const double peer = Median(collector.sides["peer"].nanos);
-    const std::string calls = Calls(collector.sides["ours"].calls) + "/" +
-                              Calls(collector.sides["peer"].calls);
+    const std::string calls =
+        Calls(collector.sides["ours"].calls) + "/" + Calls(collector.sides["peer"].calls);
     nlohmann::ordered_json entry;
     entry["name"] = pair.name;
     entry["ours_ns"] = ours;
-    entry["peer"] = pair.peer.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(pair.peer);
-    entry["peer_ns"] = pair.peer_run ? nlohmann::ordered_json(peer) : nlohmann::ordered_json(nullptr);
-    entry["ratio"] = pair.peer_run ? nlohmann::ordered_json(ours / peer) : nlohmann::ordered_json(nullptr);
+    entry["peer"] =
+        pair.peer.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(pair.peer);
+    entry["peer_ns"] =
+        pair.peer_run ? nlohmann::ordered_json(peer) : nlohmann::ordered_json(nullptr);
+    entry["ratio"] =
+        pair.peer_run ? nlohmann::ordered_json(ours / peer) : nlohmann::ordered_json(nullptr);
     summary.push_back(entry);
     std::printf("%-22s %12.1f %12.1f %7.3f  %9s  %-24s %s\n", pair.name.c_str(), ours, peer,
                 pair.peer_run ? ours / peer : 0, calls.c_str(), pair.peer.c_str(),

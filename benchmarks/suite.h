@@ -2,8 +2,9 @@
 //
 //   suite.Add("read_ready", "recv", [] { return ReadThroughSocket(); }, [] { return ReadRaw(); });
 //
-// A run answers with nanoseconds per operation. The suite repeats both sides in random order, takes the median of each, prints
-// a table and writes summary.json: {"name", "ours_ns", "peer", "peer_ns", "ratio"} per operation.
+// A run answers with nanoseconds per operation. The suite repeats both sides in random order, takes
+// the median of each, prints a table and writes summary.json: {"name", "ours_ns", "peer",
+// "peer_ns", "ratio"} per operation.
 #ifndef REDIAL_BENCHMARKS_SUITE_H_
 #define REDIAL_BENCHMARKS_SUITE_H_
 
@@ -29,7 +30,8 @@ class Suite {
  public:
   // `peer` may be empty, and `peer_run` null.
   void Add(std::string name, std::string peer, Run ours, Run peer_run, Bound bound = {});
-  // Runs what matches `filter` (a substring; empty: all), `repetitions` times each. False when summary.json can't be written.
+  // Runs what matches `filter` (a substring; empty: all), `repetitions` times each. False when
+  // summary.json can't be written.
   bool RunAll(const std::string& filter, int repetitions, const std::string& summary_path) const;
 
  private:

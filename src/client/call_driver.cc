@@ -138,7 +138,8 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes& notes,
                              const absl::Status& status, Instant started, Outcome& outcome) {
   std::optional<Failure> attached = FailureOf(status);
   Failure failure = attached ? *std::move(attached) : Failure();
-  // What a function says of somebody else's failure proves nothing about what it did itself; what it declares, does.
+  // What a function says of somebody else's failure proves nothing about what it did itself; what
+  // it declares, does.
   if (attempt.sent()) {
     failure.sent = *attempt.sent();
   } else if (!context_.knows_sent && !failure.declared) {
@@ -284,6 +285,7 @@ absl::Status CallDriver::Error(Reason why) {
   Failure failure = last_failure_ ? *std::move(last_failure_) : Failure();
   if (records_.empty()) failure.sent = Sent::kNo;
   for (const AttemptRecord& record : records_) failure.sent = Worst(failure.sent, record.sent);
+  failure.declared = false;
   failure.elapsed = now - began_;
   failure.operation = std::string(context_.options.operation);
   failure.target = std::string(context_.target);
@@ -326,9 +328,9 @@ void CallDriver::Tell(const CallEvent& event) const {
 absl::Status RunCall(const CallContext& context, AttemptFunction attempt) {
   const CallOptions& options = context.options;
   if (options.timeout < absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("CallOptions.timeout is ", absl::FormatDuration(options.timeout),
-                     "; it must not be negative"));
+    return absl::InvalidArgumentError(absl::StrCat("CallOptions.timeout is ",
+                                                   absl::FormatDuration(options.timeout),
+                                                   "; it must not be negative"));
   }
   const Instant began = context.runtime.Now();
   const Deadline deadline = Earlier(options.deadline, Deadline::After(began, options.timeout));

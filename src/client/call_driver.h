@@ -1,5 +1,6 @@
-// Drives a CallMachine on the calling thread: the one place that acts on decisions. It runs attempts, waits, asks, tells
-// observers, and at the end turns codes back into a status with its story.
+// Drives a CallMachine on the calling thread: the one place that acts on decisions. It runs
+// attempts, waits, asks, tells observers, and at the end turns codes back into a status with its
+// story.
 #ifndef REDIAL_SRC_CLIENT_CALL_DRIVER_H_
 #define REDIAL_SRC_CLIENT_CALL_DRIVER_H_
 
@@ -22,7 +23,8 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
              uint64_t seed);
   CallDriver(const CallDriver&) = delete;
   CallDriver& operator=(const CallDriver&) = delete;
-  // After an exception of the operation's: gives everything back, and tells observers that the call is over.
+  // After an exception of the operation's: gives everything back, and tells observers that the call
+  // is over.
   ~CallDriver() override;
 
   absl::Status Run();
@@ -58,7 +60,7 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
   Deadline told_wait_ = Deadline::Past();
   int running_ = 0;  // the number of the attempt that runs
   std::optional<CallMachine> machine_;
-  std::shared_ptr<Waker> waker_;  // made when a ticket first enters a queue
+  std::shared_ptr<Waker> waker_;        // made when a ticket first enters a queue
   std::vector<AttemptRecord> records_;  // of failed attempts
   std::optional<Failure> last_failure_;
   absl::Status last_status_;

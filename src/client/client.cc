@@ -25,9 +25,11 @@ Sent SentOver(const Socket& socket) {
   return socket.bytes_sent() > 0 ? Sent::kMaybe : Sent::kNo;
 }
 
-// What the operation returned, with what its socket knows. A failure of another origin, such as a second connection that was refused, says
-// nothing about what went out over this one; what the operation declares, does.
-absl::Status WithSocketFacts(absl::Status status, const Socket& socket, const std::string& address) {
+// What the operation returned, with what its socket knows. A failure of another origin, such as a
+// second connection that was refused, says nothing about what went out over this one; what the
+// operation declares, does.
+absl::Status WithSocketFacts(absl::Status status, const Socket& socket,
+                             const std::string& address) {
   std::optional<Failure> attached = FailureOf(status);
   Failure failure = attached ? *std::move(attached) : Failure();
   if (!failure.declared) failure.sent = SentOver(socket);
@@ -78,14 +80,18 @@ const Target& Client::target() const { return rep_->target; }
 const PolicySet& Client::policies() const { return rep_->policies; }
 
 internal::CallContext Client::Context(const CallOptions& options) const {
-  return {options, rep_->policies, rep_->name, Runtime::Current(),
-          rep_->observer ? &*rep_->observer : nullptr, true};
+  return {options,
+          rep_->policies,
+          rep_->name,
+          Runtime::Current(),
+          rep_->observer ? &*rep_->observer : nullptr,
+          true};
 }
 
 absl::Status Client::WithSocket(const Attempt& attempt,
                                 absl::FunctionRef<absl::Status(Socket&)> use) const {
-  absl::StatusOr<Socket> socket = Dial(rep_->target, attempt.deadline(), attempt.stop_token(),
-                                       rep_->dial, rep_->network);
+  absl::StatusOr<Socket> socket =
+      Dial(rep_->target, attempt.deadline(), attempt.stop_token(), rep_->dial, rep_->network);
   if (!socket.ok()) return socket.status();
   internal::AttemptNotes& notes = *attempt.notes();
   if (notes.listener != nullptr) {

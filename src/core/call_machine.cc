@@ -179,8 +179,7 @@ Verdict CallMachine::EnginesOwn(AttemptKind kind) {
     verdict = Verdict::Reject(Reason::kNotRetried);
     Note(verdict);
   }
-  const bool may_have_run =
-      kind == AttemptKind::kHedge || (has_last_ && MayHaveRun(last_.sent));
+  const bool may_have_run = kind == AttemptKind::kHedge || (has_last_ && MayHaveRun(last_.sent));
   if (!view_.idempotent && may_have_run) {
     const Verdict unsafe = Verdict::Reject(Reason::kUnsafe);
     Note(unsafe);
@@ -189,7 +188,8 @@ Verdict CallMachine::EnginesOwn(AttemptKind kind) {
   return verdict;
 }
 
-// Ends now what could only end later: a wait that somebody forbids, or one that would pass the deadline.
+// Ends now what could only end later: a wait that somebody forbids, or one that would pass the
+// deadline.
 Verdict CallMachine::Restrict(Verdict verdict) {
   if (verdict.rejects() || verdict.admits(view_.now)) return verdict;
   if (policies_.never_waits()) {
@@ -209,7 +209,8 @@ Verdict CallMachine::ReserveAll(Candidate& candidate, Live& live) {
   }
   for (const auto& member : policies_.settlers()) live.tokens[member.slot] = 0;
 
-  // Everybody is asked, also after the first who objects: the verdict of a set must not depend on who comes first in it.
+  // Everybody is asked, also after the first who objects: the verdict of a set must not depend on
+  // who comes first in it.
   Verdict joined;
   uint32_t granted = 0;
   for (size_t i = 0; i < reservers.size(); ++i) {
@@ -265,8 +266,8 @@ void CallMachine::Launch(Candidate& candidate, AttemptKind kind, Live& live) {
   start.id = live.id;
   start.until = view_.deadline;
   if (joined.attempt_timeout_nanos != Proposal::kNone) {
-    start.until = Earlier(start.until,
-                          Deadline::AfterNanos(view_.now, joined.attempt_timeout_nanos));
+    start.until =
+        Earlier(start.until, Deadline::AfterNanos(view_.now, joined.attempt_timeout_nanos));
   }
   Push(start);
 
@@ -284,8 +285,8 @@ void CallMachine::Refuse(Candidate& candidate, AttemptKind kind, const Verdict& 
     Finish(verdict.reason(), -1);
     return;
   }
-  candidate.at = verdict.kind() == Verdict::Kind::kNotBefore ? Deadline(verdict.at())
-                                                             : Deadline::Never();
+  candidate.at =
+      verdict.kind() == Verdict::Kind::kNotBefore ? Deadline(verdict.at()) : Deadline::Never();
   candidate.waits_for = verdict.reason();
   if (reasons_.Has(Reason::kUndecided) && asked_ != view_.attempts) {
     asked_ = view_.attempts;

@@ -1,20 +1,24 @@
 // The state machine of one logical call.
 //
-// Theory of operation. A call is a row of attempts. At any time there are at most two *candidates*, attempts that might start: the
-// main one (the first attempt, or the retry that follows a failure) and a hedge. A candidate is *considered* when its time has come
-// or somebody woke the call: every policy judges, the verdicts are joined, and if all admit, those that reserve do so, all or
-// nothing. Then it is launched; or it waits, for an instant or for a wake-up; or it is dropped, and with nothing else in flight the call
-// ends with the last failure.
+// Theory of operation. A call is a row of attempts. At any time there are at most two *candidates*,
+// attempts that might start: the main one (the first attempt, or the retry that follows a failure)
+// and a hedge. A candidate is *considered* when its time has come or somebody woke the call: every
+// policy judges, the verdicts are joined, and if all admit, those that reserve do so, all or
+// nothing. Then it is launched; or it waits, for an instant or for a wake-up; or it is dropped, and
+// with nothing else in flight the call ends with the last failure.
 //
-// The machine owns no thread, clock, socket or result. Time comes in with each event, randomness with the seed, and what it wants done comes
-// out as actions. Protocol:
+// The machine owns no thread, clock, socket or result. Time comes in with each event, randomness
+// with the seed, and what it wants done comes out as actions. Protocol:
 //
-//   - Begin first, once. Drain `Next` after every event, until it answers kWait or kDone; kWait says until when at most.
-//   - Each kStart is answered by one AttemptDone with its id, whenever the attempt has returned. kAbort asks for that to be soon.
+//   - Begin first, once. Drain `Next` after every event, until it answers kWait or kDone; kWait
+//   says until when at most.
+//   - Each kStart is answered by one AttemptDone with its id, whenever the attempt has returned.
+//   kAbort asks for that to be soon.
 //   - kAsk is answered by Answered with its id, or never.
 //   - kDeliver comes exactly once; kDone after every started attempt was acknowledged.
 //   - Late, duplicate and spurious events are ignored, and `now` never runs backwards.
-//   - Destroying the machine at any time gives everything back: running attempts are settled as aborted, tickets leave their queues.
+//   - Destroying the machine at any time gives everything back: running attempts are settled as
+//   aborted, tickets leave their queues.
 //
 // Not shared between threads.
 #ifndef REDIAL_SRC_CORE_CALL_MACHINE_H_
@@ -62,8 +66,8 @@ class CallMachine {
   void Wake(Instant now);
   void Cancel(Instant now);
   void Answered(Instant now, int id, Answer answer);
-  // `outcome.started`, `ended` and `failed_result` are filled in here. What `status` and `result` point to stays valid until the next
-  // attempt is acknowledged or the machine is gone.
+  // `outcome.started`, `ended` and `failed_result` are filled in here. What `status` and `result`
+  // point to stays valid until the next attempt is acknowledged or the machine is gone.
   void AttemptDone(Instant now, int id, const Outcome& outcome);
 
   Action Next();
@@ -71,7 +75,8 @@ class CallMachine {
   bool delivered() const { return delivered_; }
   int attempts() const { return view_.attempts; }
   Instant now() const { return view_.now; }
-  // Of the latest decision: everything that spoke against another attempt, and when the refuser would next admit.
+  // Of the latest decision: everything that spoke against another attempt, and when the refuser
+  // would next admit.
   ReasonSet reasons() const { return reasons_; }
   std::optional<Instant> next_admission() const { return next_admission_; }
   // Whether the latest failed attempt was a value that a policy counts as a failure.

@@ -34,6 +34,7 @@ absl::Status WithSent(absl::Status status, Sent sent) {
   if (status.ok()) return status;
   Failure failure = FailureOrNew(status);
   failure.sent = sent;
+  failure.declared = true;
   return WithFailure(std::move(status), failure);
 }
 
@@ -73,6 +74,7 @@ absl::Status RetryAfter(absl::Status status, absl::Duration delay) {
   if (status.ok()) return status;
   Failure failure = FailureOrNew(status);
   failure.sent = Sent::kRejected;
+  failure.declared = true;
   if (delay >= absl::ZeroDuration()) failure.retry_after = delay;
   return WithFailure(std::move(status), failure);
 }

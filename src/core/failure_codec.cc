@@ -32,7 +32,8 @@ enum Field : uint32_t {
   kOperation = 1u << 9,
   kTarget = 1u << 10,
   kAttempts = 1u << 11,
-  kAllFields = (1u << 12) - 1,
+  kDeclared = 1u << 12,  // nothing follows: the bit is the value
+  kAllFields = (1u << 13) - 1,
 };
 
 class Writer {
@@ -198,6 +199,7 @@ uint32_t FieldsOf(const Failure& f) {
   has(kOperation, !f.operation.empty());
   has(kTarget, !f.target.empty());
   has(kAttempts, !f.attempts.empty());
+  has(kDeclared, f.declared);
   return fields;
 }
 
@@ -243,6 +245,7 @@ std::optional<Failure> DecodeFailure(std::string_view bytes) {
   f.why = static_cast<Reason>(packed & 63);
   f.sent = static_cast<Sent>(packed >> 6);
   f.reasons = Only(f.why);
+  f.declared = (fields & kDeclared) != 0;
   if (fields & kReasons) f.reasons = ReasonSet::FromBits(in.Varint() << 1);
   if (fields & kRetryAt) f.retry_at = in.Duration();
   if (fields & kRetryAfter) f.retry_after = in.Duration();

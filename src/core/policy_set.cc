@@ -19,8 +19,7 @@ bool Has(const Policy& policy, uint32_t capability) {
 absl::Status Check(const PolicyList& policies) {
   if (policies.size() > PolicySet::kMaxPolicies) {
     return absl::InvalidArgumentError(absl::StrCat("a call takes at most ", PolicySet::kMaxPolicies,
-                                                   " policies; ", policies.size(),
-                                                   " were listed"));
+                                                   " policies; ", policies.size(), " were listed"));
   }
   int queues = 0;
   int askers = 0;
@@ -39,9 +38,8 @@ absl::Status Check(const PolicyList& policies) {
     if (Has(*policy, Policy::kAsks)) ++askers;
   }
   if (queues > PolicySet::kMaxQueues) {
-    return absl::InvalidArgumentError(absl::StrCat("at most ", PolicySet::kMaxQueues,
-                                                   " policies may queue; ", queues,
-                                                   " of those listed do"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "at most ", PolicySet::kMaxQueues, " policies may queue; ", queues, " of those listed do"));
   }
   if (askers > 1) {
     return absl::InvalidArgumentError("only one policy may ask a person; two were listed");
@@ -49,8 +47,8 @@ absl::Status Check(const PolicyList& policies) {
   return absl::OkStatus();
 }
 
-// Rank, then configuration. Two that are alike in both differ only in the state that they share with other calls; any fixed
-// order will do for them, and where they lie in memory is one.
+// Rank, then configuration. Two that are alike in both differ only in the state that they share
+// with other calls; any fixed order will do for them, and where they lie in memory is one.
 void SortCanonically(PolicyList& policies) {
   std::sort(policies.begin(), policies.end(), [](const PolicyPtr& a, const PolicyPtr& b) {
     if (a->traits().rank != b->traits().rank) return a->traits().rank < b->traits().rank;

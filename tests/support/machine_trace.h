@@ -1,4 +1,5 @@
-// Plays a CallMachine in virtual time against scripted outcomes, and writes down all that it does, a word per action:
+// Plays a CallMachine in virtual time against scripted outcomes, and writes down all that it does,
+// a word per action:
 //
 //   "0 start#1  5 failed#1  wait(15,backoff)  15 start#2 ..."
 //
@@ -119,14 +120,14 @@ class MachineTrace final : public WakeSource {
           break;
         case Type::kDeliver:
           Write(action.id >= 0 ? absl::StrCat("deliver#", action.id + 1)
-                               : absl::StrCat("end:",
-                                              internal::ToAbsl(ReasonName(action.reason))));
+                               : absl::StrCat("end:", internal::ToAbsl(ReasonName(action.reason))));
           break;
         case Type::kWait:
           if (action.until != wait_ && action.reason != Reason::kNone) {
             Write(absl::StrCat(
-                "wait(", action.until.is_never() ? "ever" : absl::StrCat(Ms(action.until.instant())),
-                ",", internal::ToAbsl(ReasonName(action.reason)), ")"));
+                "wait(",
+                action.until.is_never() ? "ever" : absl::StrCat(Ms(action.until.instant())), ",",
+                internal::ToAbsl(ReasonName(action.reason)), ")"));
           }
           wait_ = action.until;
           return;

@@ -154,8 +154,9 @@ TEST(CallMachine, NothingThatMayHaveRunIsReplayed) {
   }
   for (Sent sent : {Sent::kNo, Sent::kRejected}) {
     MachineTrace call(set, {.deadline = {}, .idempotent = false, .seed = 1, .wake = nullptr});
-    EXPECT_EQ(call.Play([&](int id, AttemptKind) { return id == 0 ? Fails(5, sent) : Succeeds(1); }),
-              "0:start#1 5:failed#1 5:wait(15,backoff) 15:start#2 16:ok#2 16:deliver#2 16:done");
+    EXPECT_EQ(
+        call.Play([&](int id, AttemptKind) { return id == 0 ? Fails(5, sent) : Succeeds(1); }),
+        "0:start#1 5:failed#1 5:wait(15,backoff) 15:start#2 16:ok#2 16:deliver#2 16:done");
   }
 }
 
@@ -190,9 +191,7 @@ TEST(CallMachine, TheFirstSuccessOfHedgesWinsAndTheLosersAreAborted) {
 TEST(CallMachine, TheFirstFailureOfHedgesDoesNotWin) {
   const PolicySet set = Set({HedgeAfter(10, 2)});
   MachineTrace call(set, Idempotent());
-  EXPECT_EQ(call.Play([](int id, AttemptKind) {
-    return id == 0 ? Succeeds(30) : Fails(5);
-  }),
+  EXPECT_EQ(call.Play([](int id, AttemptKind) { return id == 0 ? Succeeds(30) : Fails(5); }),
             "0:start#1 10:hedge#2 15:failed#2 15:hedge#3 20:failed#3 30:ok#1 30:deliver#1 30:done");
 }
 
