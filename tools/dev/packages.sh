@@ -55,11 +55,12 @@ need() {
 
 # install_packages PACKAGE...: with `as_root` set by need(). A server that only tests start must not
 # become a daemon of somebody's machine: while packages are set up, policy-rc.d forbids starting any
-# service, and services that came with these packages are disabled afterwards.
+# service, and the services that were new on the machine are disabled afterwards.
 install_packages() {
   local guard=/usr/sbin/policy-rc.d guarded=no
-  local log=build/install.log
+  local log=build/install.log services=build/services.before
   mkdir -p build
+  known_services >"$services"
   if [ ! -e "$guard" ]; then
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$guard" >/dev/null
     "${as_root[@]}" chmod 755 "$guard"
@@ -77,7 +78,7 @@ install_packages() {
     "${as_root[@]}" rm -f "$guard"
     trap - EXIT
   fi
-  disable_services "$@"
+  disable_services_since "$services"
   if [ "$failed" = yes ]; then
     tail -n 30 "$log" >&2
     echo "dev: apt-get could not install: $*" >&2
@@ -85,26 +86,24 @@ install_packages() {
   fi
 }
 
-disable_services() {
-  local package unit
-  for package in "$@"; do
-    is_installed "$package" || continue
-    for unit in $(services_of "$package"); do
-      if [ -d /run/systemd/system ]; then
-        "${as_root[@]}" systemctl disable --now "$unit" >/dev/null 2>&1 || true
-      elif command -v update-rc.d >/dev/null; then
-        "${as_root[@]}" update-rc.d "$unit" disable >/dev/null 2>&1 || true
-      fi
-      echo "== left disabled: the service $unit of package $package"
-    done
-  done
+# known_services: each unit file and each init script, one a line.
+known_services() {
+  find /lib/systemd/system /etc/init.d -maxdepth 1 \( -name '*.service' -o -path '/etc/init.d/*' \) \
+    ! -name '*@.service' 2>/dev/null | sort
 }
 
-# services_of PACKAGE: its services. The nginx packages share one that belongs to nginx-common.
-services_of() {
-  local packages=("$1")
-  [ "$1" = nginx-light ] && packages+=(nginx-common nginx)
-  [ "$1" = redis-server ] && packages+=(redis)
-  dpkg -L "${packages[@]}" 2>/dev/null |
-    sed -nE 's|.*/etc/init\.d/([^/]+)$|\1|p; s|.*/systemd/system/([^/@]+)\.service$|\1|p' | sort -u
+# disable_services_since LIST: disables what is there now and was not in LIST, a file.
+disable_services_since() {
+  local name
+  known_services | comm -13 "$1" - | sed 's|.*/||; s|\.service$||' | sort -u | while read -r name; do
+    if [ -d /run/systemd/system ]; then
+      "${as_root[@]}" systemctl disable --now "$name" >/dev/null 2>&1 </dev/null || true
+    elif command -v systemctl >/dev/null; then
+      "${as_root[@]}" systemctl disable "$name" >/dev/null 2>&1 </dev/null || true
+    fi
+    if [ -e "/etc/init.d/$name" ] && command -v update-rc.d >/dev/null; then
+      "${as_root[@]}" update-rc.d "$name" disable >/dev/null 2>&1 </dev/null || true
+    fi
+    echo "== left disabled: the service $name"
+  done
 }
