@@ -33,7 +33,6 @@ LIBRARY_FOLDERS = {
     "include/redial/testing/": "test kit",
     "src/testing/": "test kit",
 }
-LISTED_FOLDERS = ("include/redial/", "src/core/")
 LIBRARY_ROOTS = ("include", "src", "policies")
 PROGRAM_ROOTS = ("tests", "tools", "examples", "benchmarks")
 
@@ -95,21 +94,24 @@ class Checker:
         self.offenders.append(f"{name}:{line}: {sentence}")
 
     def layer_of(self, name):
-        """The layer of a library file, or None: of a program, or of a listed folder but unlisted."""
+        """The layer of a library file; None for a program's, and for a public header unlisted."""
         if name in self.listed:
             return self.listed[name]
         for folder, layer in LIBRARY_FOLDERS.items():
             if name.startswith(folder):
                 return layer
-        if name.startswith("src/core/") and name.endswith(".cc"):
-            return self.layer_of_core_source(name)
+        if name.startswith("src/core/"):
+            return self.layer_in_core(name)
         return None
 
-    def layer_of_core_source(self, name):
+    def layer_in_core(self, name):
+        """A source file has its header's layer; a header that nobody listed is vocabulary."""
+        if name.endswith(".h"):
+            return "vocabulary"
         stem = pathlib.PurePath(name).stem
         for header in (f"include/redial/{stem}.h", f"src/core/{stem}.h"):
-            if header in self.listed:
-                return self.listed[header]
+            if (self.root / header).is_file():
+                return self.layer_of(header)
         return "decisions"
 
     def resolve(self, name, include):
