@@ -95,7 +95,6 @@ class MachineTrace final : public WakeSource {
       const CallMachine::Action action = machine_.Next();
       switch (action.type) {
         case Type::kStart: {
-          wait_ = Deadline::Past();
           const ScriptedOutcome scripted = script_(action.id, action.kind);
           Write(absl::StrCat(action.kind == AttemptKind::kHedge ? "hedge#" : "start#",
                              action.id + 1));
@@ -123,13 +122,15 @@ class MachineTrace final : public WakeSource {
                                : absl::StrCat("end:", internal::ToAbsl(ReasonName(action.reason))));
           break;
         case Type::kWait:
-          if (action.until != wait_ && action.reason != Reason::kNone) {
+          if (action.reason != Reason::kNone &&
+              (action.until != wait_ || action.reason != reason_)) {
             Write(absl::StrCat(
                 "wait(",
                 action.until.is_never() ? "ever" : absl::StrCat(Ms(action.until.instant())), ",",
                 internal::ToAbsl(ReasonName(action.reason)), ")"));
           }
           wait_ = action.until;
+          reason_ = action.reason;
           return;
         case Type::kDone:
           Write("done");
@@ -167,7 +168,8 @@ class MachineTrace final : public WakeSource {
   std::function<ScriptedOutcome(int, AttemptKind)> script_;
   std::map<int, std::pair<Instant, Outcome>> due_;
   std::shared_ptr<WakeTarget> target_;
-  Deadline wait_ = Deadline::Past();
+  Deadline wait_;
+  Reason reason_ = Reason::kNone;
   bool done_ = false;
   std::string trace_;
 };

@@ -37,6 +37,7 @@ Failure Everything() {
   f.reasons.Add(Reason::kUnsafe);
   f.why = Reason::kUnsafe;
   f.retry_at = absl::InfiniteDuration();
+  f.declared = true;
   f.attempts.resize(2);
   f.attempts[0].number = 1;
   f.attempts[1] = {.number = -2,
@@ -112,7 +113,7 @@ TEST(FailureCodec, RefusesAnotherVersionAndUnknownFields) {
   EXPECT_NE(internal::DecodeFailure(std::string("\x01\x40\x00", 3)), std::nullopt);
   EXPECT_EQ(internal::DecodeFailure(std::string("\x02\x40\x00", 3)), std::nullopt);
   EXPECT_EQ(internal::DecodeFailure(std::string("\x01\x7f\x00", 3)), std::nullopt);
-  EXPECT_EQ(internal::DecodeFailure("\x01\x40\x80\x20"), std::nullopt);
+  EXPECT_EQ(internal::DecodeFailure("\x01\x40\x80\x40"), std::nullopt);
 }
 
 TEST(FailureCodec, RefusesNumbersOutOfRange) {
@@ -188,22 +189,26 @@ TEST(WithFailure, ReplacesAnEarlierOneAndLeavesOkAlone) {
 TEST(NotSent, KeepsTheRestOfTheFailure) {
   Failure expected = Everything();
   expected.sent = Sent::kNo;
+  expected.declared = true;
   EXPECT_EQ(FailureOf(NotSent(WithFailure(absl::InternalError("x"), Everything()))), expected);
-  EXPECT_EQ(FailureOf(NotSent(absl::InternalError("x"))), Failure{.sent = Sent::kNo});
+  EXPECT_EQ(FailureOf(NotSent(absl::InternalError("x"))),
+            (Failure{.sent = Sent::kNo, .declared = true}));
   EXPECT_EQ(NotSent(absl::OkStatus()), absl::OkStatus());
 }
 
 TEST(Rejected, MarksThatThePeerDidNotAct) {
-  EXPECT_EQ(FailureOf(Rejected(absl::InternalError("x"))), Failure{.sent = Sent::kRejected});
+  EXPECT_EQ(FailureOf(Rejected(absl::InternalError("x"))),
+            (Failure{.sent = Sent::kRejected, .declared = true}));
   EXPECT_EQ(Rejected(absl::OkStatus()), absl::OkStatus());
 }
 
 TEST(RetryAfter, RejectsAndKeepsTheDelay) {
   const absl::Status busy = absl::UnavailableError("busy");
   EXPECT_EQ(FailureOf(RetryAfter(busy, absl::Seconds(2))),
-            (Failure{.sent = Sent::kRejected, .retry_after = absl::Seconds(2)}));
+            (Failure{.sent = Sent::kRejected, .declared = true, .retry_after = absl::Seconds(2)}));
   EXPECT_EQ(FailureOf(RetryAfter(busy, absl::ZeroDuration()))->retry_after, absl::ZeroDuration());
-  EXPECT_EQ(FailureOf(RetryAfter(busy, -absl::Seconds(2))), Failure{.sent = Sent::kRejected});
+  EXPECT_EQ(FailureOf(RetryAfter(busy, -absl::Seconds(2))),
+            (Failure{.sent = Sent::kRejected, .declared = true}));
   EXPECT_EQ(RetryAfter(absl::OkStatus(), absl::Seconds(2)), absl::OkStatus());
 }
 
