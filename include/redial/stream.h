@@ -37,6 +37,10 @@ class REDIAL_EXPORT Stream {
   virtual Io FinishConnect() = 0;
   virtual Io TryRead(absl::Span<char> buffer) = 0;
   virtual Io TryWrite(std::string_view data) = 0;
+  // Whether bytes of the peer's wait to be read. The writer asks when a write failed: a reply that
+  // came before the connection ended means that the peer did act. Takes nothing, so it may be
+  // called while another thread reads; false is always a safe answer.
+  virtual bool HasInput() { return false; }
   // The peer reads the end after what was written. An errno, or 0.
   virtual int ShutdownWrite() = 0;
   // Ends pending waits; every later try answers EBADF.

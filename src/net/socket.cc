@@ -1,0 +1,336 @@
+#include "redial/socket.h"
+
+#include <atomic>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "redial/failure.h"
+#include "src/core/format.h"
+#include "src/core/status.h"
+#include "src/net/operation.h"
+#include "src/net/read_buffer.h"
+#include "src/net/socket_error.h"
+
+namespace redial {
+
+using internal::BusyStatus;
+using internal::Limits;
+using internal::Operation;
+using internal::Progress;
+using internal::ReadBuffer;
+
+namespace {
+
+// Marks one direction as taken for as long as it lives.
+//
+// A load and a store, not an exchange: `Descriptor::Enter` already pays for one on every try. A
+// second thread that comes while the first waits, which is how two threads meet, is always told so;
+// two that come within the same few nanoseconds may both pass here, and `Enter` stops them.
+class Turn {
+ public:
+  explicit Turn(std::atomic<bool>& taken)
+      : taken_(taken.load(std::memory_order_relaxed) ? nullptr : &taken) {
+    if (taken_ != nullptr) taken_->store(true, std::memory_order_relaxed);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (taken_ != nullptr) taken_->store(false, std::memory_order_relaxed);
+  }
+  bool ours() const { return taken_ != nullptr; }
+
+ private:
+  std::atomic<bool>* const taken_;
+};
+
+// Only one thread at a time adds, so that it needn't be one indivisible step.
+template <typename T>
+void Add(std::atomic<T>& counter, size_t n) {
+  counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+// The buffer belongs to whoever has the reading turn. The counters are relaxed: each is a number
+// that its own direction writes and others only look at.
+struct Socket::Impl {
+  Impl(std::unique_ptr<Stream> the_stream, Deadline deadline, std::stop_token the_stop)
+      : stream(std::move(the_stream)), limits(deadline), stop(std::move(the_stop)) {}
+
+  bool Unbounded() const { return limits.deadline().is_never() && !stop.stop_requested(); }
+  bool closed() const { return is_closed.load(std::memory_order_acquire); }
+
+  // One operation and the errors it can end in.
+  struct Work {
+    Work(Impl& socket, Phase the_phase)
+        : impl(socket), phase(the_phase), operation(socket.limits, socket.stop) {}
+
+    absl::Status Begin();
+    // After a try that gave nothing: waits, or says why it won't.
+    absl::Status Wait(const Io& io, const Progress& progress);
+    absl::Status Check(const Progress& progress);
+    Failure Describe(int error) const;
+
+    Impl& impl;
+    const Phase phase;
+    Operation operation;
+  };
+
+  absl::StatusOr<size_t> Read(absl::Span<char> out, const Io* tried);
+  // Reads more into the buffer; 0 at the end.
+  absl::StatusOr<size_t> Fill(Work& work, const Progress& progress);
+  absl::Status Write(std::string_view data);
+
+  const std::unique_ptr<Stream> stream;
+  Limits limits;
+  std::stop_token stop;
+  std::atomic<bool> is_closed{false};
+  std::atomic<bool> reading{false};
+  std::atomic<bool> writing{false};
+  std::atomic<uint64_t> sent{0};
+  std::atomic<uint64_t> received{0};
+  std::atomic<size_t> last_write{0};
+  ReadBuffer buffer;
+};
+
+absl::Status Socket::Impl::Work::Begin() {
+  if (impl.closed()) [[unlikely]] {
+    return internal::IoStatus(EBADF, Describe(EBADF), {});
+  }
+  const Operation::Outcome outcome = operation.Begin();
+  if (outcome == Operation::Outcome::kGoOn) [[likely]] {
+    return absl::OkStatus();
+  }
+  return internal::OutcomeStatus(outcome, Describe(0), {});
+}
+
+absl::Status Socket::Impl::Work::Wait(const Io& io, const Progress& progress) {
+  if (impl.closed()) return internal::IoStatus(EBADF, Describe(EBADF), progress);
+  if (io.error == EBUSY) return BusyStatus(phase);
+  if (io.error != EAGAIN) return internal::IoStatus(io.error, Describe(io.error), progress);
+  const Operation::Outcome outcome = operation.Wait(io.want);
+  if (outcome == Operation::Outcome::kGoOn) return absl::OkStatus();
+  return internal::OutcomeStatus(outcome, Describe(0), progress);
+}
+
+absl::Status Socket::Impl::Work::Check(const Progress& progress) {
+  const Operation::Outcome outcome = operation.Check();
+  if (outcome == Operation::Outcome::kGoOn) return absl::OkStatus();
+  return internal::OutcomeStatus(outcome, Describe(0), progress);
+}
+
+Failure Socket::Impl::Work::Describe(int error) const {
+  Failure failure;
+  failure.phase = phase;
+  failure.error = error;
+  failure.bytes_sent = impl.sent.load(std::memory_order_relaxed);
+  failure.bytes_received = impl.received.load(std::memory_order_relaxed);
+  failure.elapsed = operation.elapsed();
+  failure.address = impl.stream->peer().ToString();
+  if (failure.bytes_sent == 0) {
+    failure.sent = Sent::kNo;
+  } else if (failure.bytes_received > 0 ||
+             (phase == Phase::kWrite && error != 0 && impl.stream->HasInput())) {
+    // A failed write hides a reply that came before the end: one look tells.
+    failure.sent = Sent::kAnswered;
+  }
+  return failure;
+}
+
+absl::StatusOr<size_t> Socket::Impl::Read(absl::Span<char> out, const Io* tried) {
+  Work work(*this, Phase::kRead);
+  if (tried == nullptr) {
+    if (absl::Status status = work.Begin(); !status.ok()) return status;
+    if (!buffer.empty() || out.empty()) return buffer.TakeInto(out);
+  }
+  for (;;) {
+    const Io io = tried != nullptr ? *std::exchange(tried, nullptr) : stream->TryRead(out);
+    if (io.bytes > 0) [[likely]] {
+      Add(received, io.bytes);
+      return io.bytes;
+    }
+    if (io.error == 0) return 0;
+    if (absl::Status status = work.Wait(io, {}); !status.ok()) return status;
+  }
+}
+
+absl::StatusOr<size_t> Socket::Impl::Fill(Work& work, const Progress& progress) {
+  for (;;) {
+    const Io io = stream->TryRead(buffer.Room());
+    if (io.bytes > 0) {
+      Add(received, io.bytes);
+      buffer.Fill(io.bytes);
+      return io.bytes;
+    }
+    if (io.error == 0) return 0;
+    if (absl::Status status = work.Wait(io, progress); !status.ok()) return status;
+  }
+}
+
+absl::Status Socket::Impl::Write(std::string_view data) {
+  const Turn turn(writing);
+  if (!turn.ours()) return BusyStatus(Phase::kWrite);
+  last_write.store(0, std::memory_order_relaxed);
+  Work work(*this, Phase::kWrite);
+  if (absl::Status status = work.Begin(); !status.ok()) return status;
+  size_t done = 0;
+  while (done < data.size()) {
+    const Progress progress{Progress::Kind::kOfWanted, done, data.size()};
+    if (done > 0) {
+      if (absl::Status status = work.Check(progress); !status.ok()) return status;
+    }
+    const Io io = stream->TryWrite(data.substr(done));
+    if (io.bytes > 0) {
+      done += io.bytes;
+      Add(sent, io.bytes);
+      last_write.store(done, std::memory_order_relaxed);
+      continue;
+    }
+    if (absl::Status status = work.Wait(io, progress); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+Socket::Socket(std::unique_ptr<Stream> stream, Deadline deadline, std::stop_token stop)
+    : impl_(std::make_unique<Impl>(std::move(stream), deadline, std::move(stop))) {}
+Socket::Socket(Socket&&) noexcept = default;
+Socket& Socket::operator=(Socket&&) noexcept = default;
+Socket::~Socket() = default;
+
+absl::StatusOr<size_t> Socket::Read(absl::Span<char> buffer) {
+  Impl& s = *impl_;
+  const Turn turn(s.reading);
+  if (!turn.ours()) [[unlikely]] {
+    return BusyStatus(Phase::kRead);
+  }
+  // Nothing bounds it and nothing is buffered: straight to the one system call.
+  if (s.Unbounded() && s.buffer.empty() && !buffer.empty() && !s.closed()) [[likely]] {
+    const Io io = s.stream->TryRead(buffer);
+    if (io.bytes > 0) [[likely]] {
+      Add(s.received, io.bytes);
+      return io.bytes;
+    }
+    return s.Read(buffer, &io);
+  }
+  return s.Read(buffer, nullptr);
+}
+
+absl::StatusOr<std::string> Socket::ReadExactly(size_t size) {
+  Impl& s = *impl_;
+  const Turn turn(s.reading);
+  if (!turn.ours()) return BusyStatus(Phase::kRead);
+  Impl::Work work(s, Phase::kRead);
+  if (absl::Status status = work.Begin(); !status.ok()) return status;
+  for (bool first = true; s.buffer.size() < size; first = false) {
+    const Progress progress{Progress::Kind::kOfWanted, s.buffer.size(), size};
+    if (!first) {
+      if (absl::Status status = work.Check(progress); !status.ok()) return status;
+    }
+    const absl::StatusOr<size_t> more = s.Fill(work, progress);
+    if (!more.ok()) return more.status();
+    if (*more == 0) return internal::EndStatus(work.Describe(0), progress);
+  }
+  return s.buffer.Take(size);
+}
+
+absl::StatusOr<std::string> Socket::ReadUntil(std::string_view delimiter,
+                                              ReadUntilOptions options) {
+  if (delimiter.empty()) return absl::InvalidArgumentError("ReadUntil: the delimiter is empty");
+  if (options.max_bytes < delimiter.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("ReadUntil: max_bytes is ", options.max_bytes,
+                                                   "; it must be at least the delimiter's ",
+                                                   delimiter.size()));
+  }
+  Impl& s = *impl_;
+  const Turn turn(s.reading);
+  if (!turn.ours()) return BusyStatus(Phase::kRead);
+  Impl::Work work(s, Phase::kRead);
+  if (absl::Status status = work.Begin(); !status.ok()) return status;
+  for (size_t from = 0;;) {
+    const std::string_view view = s.buffer.view().substr(0, options.max_bytes);
+    const size_t at = view.find(delimiter, from);
+    if (at != std::string_view::npos) return s.buffer.Take(at + delimiter.size());
+    const Progress progress{Progress::Kind::kNoDelimiter, view.size(), 0};
+    if (view.size() == options.max_bytes) {
+      return internal::FailureStatus(
+          absl::StatusCode::kResourceExhausted,
+          absl::StrCat("no delimiter within ", internal::Count(options.max_bytes, "byte")),
+          work.Describe(0));
+    }
+    if (view.size() >= delimiter.size()) from = view.size() - delimiter.size() + 1;
+    if (!view.empty()) {
+      if (absl::Status status = work.Check(progress); !status.ok()) return status;
+    }
+    const absl::StatusOr<size_t> more = s.Fill(work, progress);
+    if (!more.ok()) return more.status();
+    if (*more == 0) return internal::EndStatus(work.Describe(0), progress);
+  }
+}
+
+absl::Status Socket::Write(std::string_view data) { return impl_->Write(data); }
+
+absl::StatusOr<size_t> Socket::TryRead(absl::Span<char> buffer) {
+  Impl& s = *impl_;
+  const Turn turn(s.reading);
+  if (!turn.ours()) return BusyStatus(Phase::kRead);
+  Impl::Work work(s, Phase::kRead);
+  if (s.closed()) return internal::IoStatus(EBADF, work.Describe(EBADF), {});
+  if (!s.buffer.empty() || buffer.empty()) return s.buffer.TakeInto(buffer);
+  const Io io = s.stream->TryRead(buffer);
+  if (io.bytes == 0 && io.error != 0) {
+    if (io.error == EBUSY) return BusyStatus(Phase::kRead);
+    return internal::IoStatus(io.error, work.Describe(io.error), {});
+  }
+  Add(s.received, io.bytes);
+  return io.bytes;
+}
+
+absl::Status Socket::ShutdownWrite() {
+  Impl& s = *impl_;
+  const Turn turn(s.writing);
+  if (!turn.ours()) return BusyStatus(Phase::kWrite);
+  const int error = s.closed() ? EBADF : s.stream->ShutdownWrite();
+  if (error == 0) return absl::OkStatus();
+  if (error == EBUSY) return BusyStatus(Phase::kWrite);
+  return internal::IoStatus(error, Impl::Work(s, Phase::kWrite).Describe(error), {});
+}
+
+void Socket::Close() {
+  impl_->is_closed.store(true, std::memory_order_release);
+  impl_->stream->Close();
+}
+
+void Socket::Handshaken() {
+  impl_->sent.store(0, std::memory_order_relaxed);
+  impl_->received.store(0, std::memory_order_relaxed);
+}
+
+absl::Status Socket::set_operation_timeout(absl::Duration timeout) {
+  if (absl::Status status = internal::CheckTimeout(timeout); !status.ok()) return status;
+  if (impl_->limits.set_timeout_nanos(ToNanos(timeout))) impl_->stream->Poke();
+  return absl::OkStatus();
+}
+
+absl::Duration Socket::operation_timeout() const {
+  return internal::TimeoutFromNanos(impl_->limits.timeout_nanos());
+}
+
+void Socket::set_deadline(Deadline deadline) {
+  if (impl_->limits.set_deadline(deadline)) impl_->stream->Poke();
+}
+
+Deadline Socket::deadline() const { return impl_->limits.deadline(); }
+void Socket::set_stop_token(std::stop_token stop) { impl_->stop = std::move(stop); }
+
+uint64_t Socket::bytes_sent() const { return impl_->sent.load(std::memory_order_relaxed); }
+uint64_t Socket::bytes_received() const { return impl_->received.load(std::memory_order_relaxed); }
+size_t Socket::last_write_bytes() const {
+  return impl_->last_write.load(std::memory_order_relaxed);
+}
+
+Address Socket::local() const { return impl_->stream->local(); }
+Address Socket::peer() const { return impl_->stream->peer(); }
+int Socket::fd() const { return impl_->stream->fd(); }
+
+}  // namespace redial
