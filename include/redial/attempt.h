@@ -1,7 +1,7 @@
 // What an operation may know of the attempt that it is.
 //
-//   auto report = redial::Call({.operation = "report", .timeout = absl::Seconds(5), .idempotent =
-//   true}, policies,
+//   auto report = redial::Call(
+//       {.operation = "report", .timeout = absl::Seconds(5), .idempotent = true}, policy_set,
 //       [&](const redial::Attempt& attempt) -> absl::StatusOr<std::string> {
 //         return legacy_client.Fetch(attempt.remaining());
 //       });

@@ -1,10 +1,11 @@
 // A call: an operation, run under one deadline by a set of policies.
 //
-//   auto policies = redial::PolicySet::Create({redial::Retry(),
-//   redial::AttemptTimeout(absl::Seconds(1))}); auto reply = redial::Call({.operation = "fetch",
-//   .timeout = absl::Seconds(5), .idempotent = true}, *policies,
-//                             [&](const redial::Attempt& attempt) { return
-//                             Fetch(attempt.deadline()); });
+//   auto policies =
+//       redial::PolicySet::Create({redial::Retry(), redial::AttemptTimeout(absl::Seconds(1))});
+//   if (!policies.ok()) return policies.status();
+//   auto reply = redial::Call(
+//       {.operation = "fetch", .timeout = absl::Seconds(5), .idempotent = true}, *policies,
+//       [&](const redial::Attempt& attempt) { return Fetch(attempt.deadline()); });
 //   if (!reply.ok()) std::cerr << redial::Story(reply.status()) << '\n';
 //
 // The function returns `absl::Status` or `absl::StatusOr<T>`, and takes a `const Attempt&` or
@@ -74,8 +75,8 @@ struct CallContext {
   const PolicySet& policies;
   std::string_view target;  // empty for a plain function
   Runtime& runtime;
-  CallObserver* observer;   // beside the set's own; may be null
-  bool knows_sent;          // the attempt's failures say what was sent (a client's do)
+  CallObserver* observer;  // beside the set's own; may be null
+  bool knows_sent;         // the attempt's failures say what was sent (a client's do)
 };
 
 // Runs the whole call. OK: deliver what the last attempt returned, whatever it is. Otherwise the

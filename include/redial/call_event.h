@@ -1,7 +1,7 @@
 // What happens in a call, told as it happens: the input of `Report` and of a user's own observers.
 //
 //   auto report = redial::Report(redial::ToFunction([](const redial::CallEvent& event) {
-//     if (event.type == redial::CallEvent::Type::kAttemptEnded && !event.status->ok()) ++failures;
+//     if (event.type == redial::CallEvent::Type::kAttemptEnded && !event.status->ok()) ++failed_attempts;
 //   }));
 //
 // Pointers and views in an event are valid until the observer returns.

@@ -1,8 +1,10 @@
 // A client of one target: dials, calls, and lets its policies decide.
 //
-//   auto redis = redial::Client::Create("tcp://127.0.0.1:6379", {redial::Retry({.max_attempts =
-//   3})}); if (!redis.ok()) { std::cerr << redis.status().message() << '\n'; return 2; } auto pong
-//   = redis->Call({.operation = "PING", .timeout = absl::Seconds(2), .idempotent = true},
+//   auto redis = redial::Client::Create("tcp://127.0.0.1:6379",
+//                                       {redial::Retry({.max_attempts = 3})});
+//   if (!redis.ok()) { std::cerr << redis.status().message() << '\n'; return 2; }
+//   auto pong = redis->Call(
+//       {.operation = "PING", .timeout = absl::Seconds(2), .idempotent = true},
 //       [](redial::Socket& s) -> absl::StatusOr<std::string> {
 //         if (auto sent = s.Write("PING\r\n"); !sent.ok()) return sent;
 //         return s.ReadUntil("\r\n", {.max_bytes = 512});
@@ -34,7 +36,7 @@ namespace redial {
 struct ClientOptions {
   // Not owned, and must outlive the client; the kernel's when null.
   Network* network = nullptr;
-  DialOptions dial;
+  DialOptions dial = {};
 };
 
 class REDIAL_EXPORT Client {

@@ -2,7 +2,7 @@
 //
 //   int fd = descriptor.Enter(redial::Descriptor::kRead);
 //   if (fd < 0) return -fd;                       // EBADF: closed; EBUSY: somebody else reads
-//   ssize_t n = ::recv(fd, buffer, size, MSG_DONTWAIT);
+//   ssize_t n = ::recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
 //   descriptor.Leave(redial::Descriptor::kRead);
 //
 // `Close` ends all waits; the kernel's descriptor goes when the last user has left, so its number

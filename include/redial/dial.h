@@ -31,8 +31,8 @@ struct DialOptions {
   absl::Duration attempt_delay = absl::Milliseconds(250);
   // How long an IPv4 answer waits for the IPv6 one (RFC 8305, section 8: 50 ms).
   absl::Duration resolution_delay = absl::Milliseconds(50);
-  ResolverOptions resolver;
-  SocketOptions socket;
+  ResolverOptions resolver = {};
+  SocketOptions socket = {};
 
   REDIAL_EXPORT absl::Status Validate() const;
 };

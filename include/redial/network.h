@@ -51,7 +51,7 @@ struct SocketOptions {
 struct ListenOptions {
   int backlog = 4096;         // at least 0; the kernel caps it at net.core.somaxconn
   bool reuse_address = true;  // bind to a port whose old connections linger (SO_REUSEADDR)
-  SocketOptions socket;       // of accepted connections
+  SocketOptions socket = {};  // of accepted connections
 
   REDIAL_EXPORT absl::Status Validate() const;
 };
@@ -73,9 +73,9 @@ enum class AddressFamily : uint8_t { kAny, kIpv4Only, kIpv6Only };
 struct ResolverOptions {
   AddressFamily family = AddressFamily::kAny;
   // Instead of names servers and /etc/hosts.
-  ResolveFunction function;
+  ResolveFunction function = {};
   // "127.0.0.1:5300" each, instead of those in /etc/resolv.conf.
-  std::vector<std::string> servers;
+  std::vector<std::string> servers = {};
   // How long one name server is given, and how many rounds are made over all of them. The call's
   // deadline bounds the whole.
   absl::Duration server_timeout = absl::Seconds(2);

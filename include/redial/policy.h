@@ -6,8 +6,8 @@
 //    public:
 //     NotOnSundays() : Policy({.name = "NotOnSundays", .capabilities = kJudgesAgain}) {}
 //     redial::Verdict Judge(const redial::View& view) const override {
-//       return sunday_ ? redial::Verdict::Reject(redial::Reason::kRefused) :
-//       redial::Verdict::Admit();
+//       return sunday_ ? redial::Verdict::Reject(redial::Reason::kRefused)
+//                      : redial::Verdict::Admit();
 //     }
 //     std::atomic<bool> sunday_ = false;
 //   };

@@ -2,8 +2,9 @@
 // listed doesn't matter.
 //
 //   auto set = redial::PolicySet::Create({redial::Retry({.max_attempts = 3}),
-//   redial::FailFast(redial::OnErrno(ECONNREFUSED))}); if (!set.ok()) return set.status();   //
-//   "Retry.max_attempts is 0; it must be at least 1"
+//                                         redial::FailFast(redial::OnErrno(ECONNREFUSED))});
+//   // With max_attempts = 0: "Retry.max_attempts is 0; it must be at least 1".
+//   if (!set.ok()) return set.status();
 //
 // Immutable, and cheap to copy: copies share the policies and their state. Safe between threads.
 #ifndef REDIAL_POLICY_SET_H_

@@ -2,8 +2,9 @@
 //
 //   redial::ReasonSet reasons;
 //   reasons.Add(redial::Reason::kExhausted);
-//   if (reasons.Has(redial::Reason::kUnsafe)) std::cout <<
-//   redial::ReasonText(redial::Reason::kUnsafe);
+//   if (reasons.Has(redial::Reason::kUnsafe)) {
+//     std::cout << redial::ReasonText(redial::Reason::kUnsafe);
+//   }
 //
 // Values: as safe between threads as an integer.
 #ifndef REDIAL_REASON_H_

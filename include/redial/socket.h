@@ -1,7 +1,7 @@
 // A connection that keeps its deadlines: every read and write ends by itself.
 //
-//   redial::Socket socket = ...;                       // from Dial, Listener::Accept or Adopt
-//   socket.set_operation_timeout(absl::Milliseconds(500));
+//   // `socket` comes from Dial, Listener::Accept or Adopt.
+//   if (auto set = socket.set_operation_timeout(absl::Milliseconds(500)); !set.ok()) return set;
 //   if (auto sent = socket.Write("PING\r\n"); !sent.ok()) return sent;
 //   auto reply = socket.ReadUntil("\r\n", {.max_bytes = 512});
 //

@@ -5,13 +5,17 @@
 // given under the policy's lock; waking the owner comes after unlocking, and only means "judge
 // again":
 //
-//   redial::Verdict Bulkhead::Reserve(const redial::View&, redial::Token&, redial::Ticket* ticket)
-//   {
-//     redial::Wakeups wake;                      // wakes in its destructor, after the lock is gone
-//     std::lock_guard lock(mu_);
-//     if (queue_.Claim(*ticket, free_, wake)) { return redial::Verdict::Admit(); }
-//     return redial::Verdict::Blocked(redial::Reason::kQueued);
-//   }
+//   class Bulkhead final : public redial::Policy {
+//     redial::Verdict Reserve(const redial::View&, redial::Token&, redial::Ticket* ticket) override {
+//       redial::Wakeups wake;  // wakes in its destructor, after the lock is gone
+//       std::lock_guard lock(mu_);
+//       if (queue_.Claim(*ticket, free_, wake)) return redial::Verdict::Admit();
+//       return redial::Verdict::Blocked(redial::Reason::kQueued);
+//     }
+//     std::mutex mu_;
+//     redial::TicketQueue queue_;
+//     int64_t free_ = 10;
+//   };
 //
 // A ticket whose owner is held up by another policy keeps its place and is passed over (`Park`);
 // one whose owner vanished passes its turn on (`Leave`). Neither type locks: the policy's own lock

@@ -1,9 +1,8 @@
 // What a policy answers when it is asked: may another attempt start now?
 //
-//   redial::Verdict a = redial::Verdict::NotBefore(now + absl::Seconds(1),
-//   redial::Reason::kBackoff); redial::Verdict b =
-//   redial::Verdict::Reject(redial::Reason::kExhausted); assert(Join(a, b) == b);   // the stricter
-//   one, whichever comes first
+//   auto a = redial::Verdict::NotBefore(now + absl::Seconds(1), redial::Reason::kBackoff);
+//   auto b = redial::Verdict::Reject(redial::Reason::kExhausted);
+//   assert(Join(a, b) == b);  // the stricter one, whichever comes first
 //
 // Verdicts form a total order, Admit < NotBefore < Blocked < Reject, so that joining them doesn't
 // depend on who was asked first. A value: as safe between threads as an integer.

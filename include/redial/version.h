@@ -1,10 +1,10 @@
-#ifndef REDIAL_VERSION_H_
-#define REDIAL_VERSION_H_
-
 // The version of redial: at compile time as a macro, at run time as the library that was linked.
 // They differ when a program runs with another shared library than it was built with:
 //
 //   if (redial::Version() != REDIAL_VERSION) std::cerr << "built against another redial\n";
+//
+#ifndef REDIAL_VERSION_H_
+#define REDIAL_VERSION_H_
 
 #include <string_view>
 

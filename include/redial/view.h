@@ -1,9 +1,11 @@
 // What a policy sees of a call when it is asked, and what it learns of an attempt when it ended.
 //
-//   redial::Verdict MyPolicy::Judge(const redial::View& view) const {
-//     if (view.last->error == ENOSPC) return redial::Verdict::Reject(redial::Reason::kRefused);
-//     return redial::Verdict::Admit();
-//   }
+//   class NotOnFullDisks final : public redial::Policy {
+//     redial::Verdict Judge(const redial::View& view) const override {
+//       if (view.last->error == ENOSPC) return redial::Verdict::Reject(redial::Reason::kRefused);
+//       return redial::Verdict::Admit();
+//     }
+//   };
 //
 // Values, valid for the duration of the call to the policy that they are passed to.
 #ifndef REDIAL_VIEW_H_

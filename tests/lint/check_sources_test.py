@@ -18,7 +18,18 @@ vocabulary  include/redial/gone.h
 """,
     "include/redial/time.h": '#include "redial/socket.h"\n',
     "include/redial/unlisted.h": "// Nothing to see.\n",
-    "include/redial/socket.h": '#include "redial/time.h"\n#include "src/net/private.h"\n',
+    "include/redial/socket.h": """\
+#include "redial/time.h"
+#include "src/net/private.h"
+struct SocketOptions {
+  int backlog = 1;
+  std::vector<std::string> servers;  // none
+  absl::Status Validate() const;
+};
+struct Result {
+  int error;
+};
+""",
     "src/net/private.h": '#include <ares.h>\n#include "tests/unit/helper.h"\n',
     "tests/unit/helper.h": "#include <iostream>\n",
     "src/core/CMakeLists.txt": "set(sources waits.cc)\n",
@@ -47,6 +58,7 @@ void End() { exit(1); }
 
 EXPECTED = f"""\
 include/redial/socket.h:2: a public header includes a private one: src/net/private.h
+include/redial/socket.h:5: an option without a default; write servers = {{}}
 include/redial/time.h:1: vocabulary may not include transport: redial/socket.h
 include/redial/unlisted.h:1: belongs to no layer; add it to tools/lint/layers.txt
 src/core/waits.cc:1: <thread> is for src/runtime/ alone

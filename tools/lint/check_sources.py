@@ -5,6 +5,7 @@
 
 - Layers: a file includes only what the row of its layer allows.
 - Waiting: no clock, sleep, poll, thread or condition variable outside src/runtime.
+- Options: every member of an options struct has a default.
 - Libraries: no output, no exit, no <iostream>, no exceptions thrown.
 - Nothing is left unfinished, and every file is listed in its directory's CMakeLists.txt.
 
@@ -62,6 +63,8 @@ LIBRARY_ONLY = [
 ]
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b|\bDISABLED_\w+|(?i:not implemented)")
 SKIP = re.compile(r"\bGTEST_SKIP\b")
+OPTIONS = re.compile(r"^struct (?:REDIAL_EXPORT )?\w+Options\b")
+WITHOUT_DEFAULT = re.compile(r"^  [\w:<>(),*&\s]+[\s>*&](?!const;)(\w+);\s*$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 
 
@@ -161,6 +164,16 @@ class Checker:
                 elif match:
                     self.report(name, number, f"a library {what}: {match.group().strip()}")
 
+    def check_options(self, name, text):
+        """With -Wextra, g++ wants a default for every member that a designated initialiser omits."""
+        inside = False
+        for number, line in enumerate(text.splitlines(), 1):
+            inside = inside or OPTIONS.match(line) is not None
+            inside = inside and not line.startswith("};")
+            match = WITHOUT_DEFAULT.match(line) if inside else None
+            if match:
+                self.report(name, number, f"an option without a default; write {match.group(1)} = {{}}")
+
     def check_unfinished(self, name, text, code):
         for number, line in enumerate(text.splitlines(), 1):
             match = UNFINISHED.search(line)
@@ -190,6 +203,8 @@ class Checker:
         if name.startswith(LIBRARY_ROOTS):
             self.check_includes(name, text.splitlines())
             self.check_code(name, code)
+        if name.startswith("include/"):
+            self.check_options(name, code)
         self.check_unfinished(name, text, code)
         if path.suffix == ".cc":
             self.check_listed_in_cmake(path, name)

@@ -1,8 +1,8 @@
 // AskUser: retry or give up? A person decides, while the call's deadline goes on.
 //
 //   auto client = redial::Client::Create(target, {
-//       redial::Retry({.max_attempts = 10}), redial::AskUser(redial::AskOnTerminal(stdin,
-//       stderr))});
+//       redial::Retry({.max_attempts = 10}),
+//       redial::AskUser(redial::AskOnTerminal(stdin, stderr))});
 //
 // It is asked once for each further attempt, and only where nothing else forbids that attempt:
 // nobody is asked about what may not be repeated. Alone, without `Retry`, a "retry" starts the next

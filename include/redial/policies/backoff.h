@@ -1,7 +1,8 @@
 // How long to pause before the next attempt.
 //
-//   redial::Backoff backoff = redial::Exponential({.base = absl::Milliseconds(50), .cap =
-//   absl::Seconds(20)}); redial::Backoff steady = redial::Constant(absl::Seconds(1));
+//   redial::Backoff backoff =
+//       redial::Exponential({.base = absl::Milliseconds(50), .cap = absl::Seconds(20)});
+//   redial::Backoff steady = redial::Constant(absl::Seconds(1));
 //
 // Immutable values; safe between threads.
 #ifndef REDIAL_POLICIES_BACKOFF_H_

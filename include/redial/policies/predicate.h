@@ -2,8 +2,8 @@
 // that it returned.
 //
 //   redial::Predicate busy = redial::OnCode(absl::StatusCode::kUnavailable) ||
-//                            redial::OnResult<HttpReply>([](const HttpReply& r) { return r.status
-//                            == 503; });
+//                            redial::OnResult<HttpReply>(
+//                                [](const HttpReply& reply) { return reply.status == 503; });
 //
 // Immutable and cheap to copy; safe between threads as far as the functions in it are.
 #ifndef REDIAL_POLICIES_PREDICATE_H_

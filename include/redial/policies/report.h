@@ -1,9 +1,9 @@
 // Report: the article's third answer to a timeout, display. It changes nothing; it tells what
 // happens.
 //
-//   redial::Report(redial::ToTerminal(stderr))     // a live line on a terminal, plain lines
-//   elsewhere redial::Report(redial::ToLines(stdout))        // a JSON object a line
-//   redial::Report(redial::ToFunction([](const redial::CallEvent& event) { ... }))
+//   auto for_people = redial::Report(redial::ToTerminal(stderr));  // a live line on a terminal
+//   auto for_machines = redial::Report(redial::ToLines(stdout));   // a JSON object a line
+//   auto for_code = redial::Report(redial::ToFunction([](const redial::CallEvent&) {}));
 //
 // Sinks are called on the call's own thread, outside every lock of redial's; those here may be
 // shared between threads (a function of your own must be safe itself).

@@ -2,8 +2,8 @@
 // safe and can help.
 //
 //   auto client = redial::Client::Create("tcp://cache:6379", {
-//       redial::Retry({.max_attempts = 3, .backoff = redial::Exponential({.base =
-//       absl::Milliseconds(50)})})});
+//       redial::Retry({.max_attempts = 3,
+//                      .backoff = redial::Exponential({.base = absl::Milliseconds(50)})})});
 //
 // What is retried, unless `retry_on` says otherwise:
 //
