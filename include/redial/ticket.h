@@ -33,7 +33,8 @@
 
 namespace redial {
 
-// Wakes the call that waits. Safe from any thread, doesn't block, may come late or more than once.
+// Wakes the call that waits. Safe from any thread, doesn't block or throw, may come late or more
+// than once.
 class REDIAL_EXPORT WakeTarget {
  public:
   virtual ~WakeTarget();
@@ -75,7 +76,7 @@ class REDIAL_EXPORT Ticket {
   Ticket& operator=(const Ticket&) = delete;
 
   State state() const { return state_; }
-  // A number of the policy's own: an instant it reserved, a priority.
+  // A number of the policy's own: an instant it reserved, a priority. 0 for each new candidate.
   int64_t note() const { return note_; }
   void set_note(int64_t note) { note_ = note; }
 
@@ -103,9 +104,10 @@ class REDIAL_EXPORT TicketQueue {
   // From `Reserve`: takes a permit for `ticket` if it is its turn, else puts it in line (or back in
   // line, at its place, if it was parked). True: the caller holds a permit.
   bool Claim(Ticket& ticket, int64_t& free, Wakeups& wake);
-  // From `Void`: the permit comes back, and the ticket returns to its place.
+  // From `Void`: the permit comes back, and the ticket keeps its place, parked (see `Park`); one
+  // that was served without standing in line now gets a place.
   void Unclaim(Ticket& ticket, int64_t& free, Wakeups& wake);
-  // From `Park`: a permit set aside for it goes to the next.
+  // From `Park`: passed over until it claims again; a permit set aside for it goes to the next.
   void Park(Ticket& ticket, int64_t& free, Wakeups& wake);
   // From `Leave`: out of line for good. A permit that was set aside goes on; one that was granted
   // stays with the attempt.
@@ -115,15 +117,19 @@ class REDIAL_EXPORT TicketQueue {
 
   // In line, parked ones included.
   size_t size() const { return size_; }
+  // Of them, those that a permit would serve at once. With a free permit there are none.
+  size_t waiting() const { return waiting_; }
 
  private:
   void Append(Ticket& ticket);
   void Unlink(Ticket& ticket);
-  bool AnyWaitingBefore(const Ticket* ticket) const;
+  void Offer(int64_t& free, Wakeups& wake, const Ticket* caller);
+  void SetState(Ticket& ticket, Ticket::State state);
 
   Ticket* head_ = nullptr;
   Ticket* tail_ = nullptr;
   size_t size_ = 0;
+  size_t waiting_ = 0;
 };
 
 }  // namespace redial

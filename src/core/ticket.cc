@@ -13,69 +13,74 @@ bool TicketQueue::Claim(Ticket& ticket, int64_t& free, Wakeups& wake) {
   using State = Ticket::State;
   switch (ticket.state_) {
     case State::kOut:
-      if (free > 0 && !AnyWaitingBefore(nullptr)) {
+      if (free > 0 && waiting_ == 0) {
         --free;
         return true;  // nobody is ahead: no need to stand in line
       }
-      if (!ticket.target_) ticket.target_ = ticket.source_->wake_target();
       Append(ticket);
-      ticket.state_ = State::kWaiting;
+      SetState(ticket, State::kWaiting);
       break;
     case State::kParked:
-      ticket.state_ = State::kWaiting;
+      SetState(ticket, State::kWaiting);
       break;
     case State::kOffered:
-      ticket.state_ = State::kGranted;
-      return true;
     case State::kGranted:
+      SetState(ticket, State::kGranted);
       return true;
     case State::kWaiting:
       break;
   }
-  if (free > 0 && !AnyWaitingBefore(&ticket)) {
-    --free;
-    ticket.state_ = State::kGranted;
-    Offer(free, wake);
-    return true;
-  }
-  return false;
+  Offer(free, wake, &ticket);
+  if (ticket.state_ != State::kOffered) return false;
+  SetState(ticket, State::kGranted);
+  return true;
 }
 
 void TicketQueue::Unclaim(Ticket& ticket, int64_t& free, Wakeups& wake) {
   ++free;
-  if (ticket.state_ == Ticket::State::kGranted) ticket.state_ = Ticket::State::kParked;
+  if (ticket.state_ == Ticket::State::kOut)
+    Append(ticket);  // it was served without standing in line
+  SetState(ticket, Ticket::State::kParked);
   Offer(free, wake);
 }
 
 void TicketQueue::Park(Ticket& ticket, int64_t& free, Wakeups& wake) {
   using State = Ticket::State;
   if (ticket.state_ == State::kOut || ticket.state_ == State::kParked) return;
-  const bool offered = ticket.state_ == State::kOffered;
-  ticket.state_ = State::kParked;
-  if (offered) ++free;
+  if (ticket.state_ == State::kOffered) ++free;
+  SetState(ticket, State::kParked);
   Offer(free, wake);
 }
 
 void TicketQueue::Leave(Ticket& ticket, int64_t& free, Wakeups& wake) {
   using State = Ticket::State;
   if (ticket.state_ == State::kOut) return;
-  const bool offered = ticket.state_ == State::kOffered;
+  if (ticket.state_ == State::kOffered) ++free;
   Unlink(ticket);
-  ticket.state_ = State::kOut;
-  if (offered) ++free;
+  SetState(ticket, State::kOut);
   Offer(free, wake);
 }
 
-void TicketQueue::Offer(int64_t& free, Wakeups& wake) {
-  for (Ticket* t = head_; t != nullptr && free > 0; t = t->next_) {
+void TicketQueue::Offer(int64_t& free, Wakeups& wake) { Offer(free, wake, nullptr); }
+
+// `caller` is told by its state alone: who asks needs no wake-up.
+void TicketQueue::Offer(int64_t& free, Wakeups& wake, const Ticket* caller) {
+  for (Ticket* t = head_; free > 0 && waiting_ > 0; t = t->next_) {
     if (t->state_ != Ticket::State::kWaiting) continue;
-    t->state_ = Ticket::State::kOffered;
+    SetState(*t, Ticket::State::kOffered);
     --free;
-    wake.Add(t->target_);
+    if (t != caller) wake.Add(t->target_);
   }
 }
 
+void TicketQueue::SetState(Ticket& ticket, Ticket::State state) {
+  if (ticket.state_ == Ticket::State::kWaiting) --waiting_;
+  if (state == Ticket::State::kWaiting) ++waiting_;
+  ticket.state_ = state;
+}
+
 void TicketQueue::Append(Ticket& ticket) {
+  if (!ticket.target_) ticket.target_ = ticket.source_->wake_target();
   ticket.prev_ = tail_;
   ticket.next_ = nullptr;
   (tail_ != nullptr ? tail_->next_ : head_) = &ticket;
@@ -88,14 +93,6 @@ void TicketQueue::Unlink(Ticket& ticket) {
   (ticket.next_ != nullptr ? ticket.next_->prev_ : tail_) = ticket.prev_;
   ticket.prev_ = ticket.next_ = nullptr;
   --size_;
-}
-
-// Whether somebody ahead of `ticket` (anybody, for null) could use a permit now.
-bool TicketQueue::AnyWaitingBefore(const Ticket* ticket) const {
-  for (const Ticket* t = head_; t != nullptr && t != ticket; t = t->next_) {
-    if (t->state_ == Ticket::State::kWaiting) return true;
-  }
-  return false;
 }
 
 }  // namespace redial
