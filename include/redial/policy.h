@@ -17,7 +17,18 @@
 // nothing; each reservation then ends in exactly one of `Void` (never launched) and `Settle`
 // (launched, and acknowledged). A policy that queues also gets the candidate's ticket with
 // `Reserve`; after that, `Park` says that another policy holds the candidate up, and `Leave` comes
-// exactly once, when the candidate has launched or vanished.
+// exactly once, when the candidate has launched or vanished. `Void` comes before `Leave`, which
+// comes before `Settle`.
+//
+// What `Reserve` would reject, `Judge` rejects too, in the same state and for the same view;
+// `Reserve` decides races only. So a set with one more policy is never more lenient: a policy that
+// delays a candidate can't hide that another would refuse it. A queue that is full tells by
+// `View::has_ticket` who stands in it already. A verdict of Blocked comes from `Reserve`, with a
+// ticket that somebody will wake, or from a policy that asks a person.
+//
+// An exception that `Judge`, `Reserve`, `Propose` or `IsFailure` lets through (a predicate of the
+// user's) ends the call and gives everything back. `Void`, `Settle`, `Park` and `Leave` don't
+// throw.
 //
 // Configuration is immutable; state is shared by everyone who holds the pointer. All methods may be
 // called from several threads at once.

@@ -82,6 +82,7 @@ struct View {
   const Outcome* last = nullptr;  // the latest attempt that failed; null before there is one
   uint64_t seed = 0;              // the call's
   uint64_t identity = 0;          // of the policy that is asked, within its set
+  bool has_ticket = false;        // the policy that is asked has seen this candidate's ticket
 
   // A draw from [0, 1) that is a pure function of the call's seed, the attempt, its kind, the
   // policy's identity and `draw`: asking twice gives the same number, and no two policies share

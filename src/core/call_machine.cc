@@ -15,10 +15,6 @@ bool EndsWhatIsInFlight(ReasonSet reasons) {
 
 bool MayHaveRun(Sent sent) { return sent == Sent::kMaybe || sent == Sent::kAnswered; }
 
-bool Reserves(const PolicySet::Member& member) {
-  return (member.policy->traits().capabilities & Policy::kReserves) != 0;
-}
-
 }  // namespace
 
 CallMachine::CallMachine(const PolicySet& policies, const Config& config)
@@ -29,8 +25,7 @@ CallMachine::CallMachine(const PolicySet& policies, const Config& config)
 }
 
 CallMachine::~CallMachine() {
-  Drop(main_);
-  Drop(hedge_);
+  Drop();
   for (int i = 0; i < live_count_; ++i) {
     Outcome abandoned;
     abandoned.code = absl::StatusCode::kCancelled;
@@ -43,7 +38,7 @@ CallMachine::~CallMachine() {
 
 void CallMachine::Begin(Instant now) {
   view_.began = view_.now = now;
-  Activate(main_, Deadline(now));
+  Activate(AttemptKind::kFirst, Deadline(now));
   Step();
 }
 
@@ -54,9 +49,7 @@ void CallMachine::Tick(Instant now) {
 
 void CallMachine::Wake(Instant now) {
   Advance(now);
-  if (main_.active) main_.at = Deadline(view_.now);
-  // A hedge whose time hasn't come isn't in any queue yet.
-  if (hedge_.active && hedge_.entered != 0) hedge_.at = Deadline(view_.now);
+  Reconsider();
   Step();
 }
 
@@ -69,30 +62,27 @@ void CallMachine::Answered(Instant now, int id, Answer answer) {
   Advance(now);
   if (delivered_ || id != asked_ || id != view_.attempts || view_.answer != Answer::kNone) return;
   view_.answer = answer;
-  if (main_.active) main_.at = Deadline(view_.now);
+  Reconsider();
   Step();
 }
 
-void CallMachine::AttemptDone(Instant now, int id, const Outcome& outcome) {
+void CallMachine::AttemptDone(Instant now, int id, Outcome& outcome) {
   Advance(now);
-  int at = 0;
-  while (at < live_count_ && live_[at].id != id) ++at;
-  if (at == live_count_) return;
-  const Live done = live_[at];
-  live_[at] = live_[--live_count_];
+  const int at = Find(id);
+  if (at < 0) return;
 
-  Outcome o = outcome;
-  o.aborted |= done.aborted;
-  o.started = done.started;
-  o.ended = view_.now;
-  o.failed_result = !o.aborted && IsFailure(o);
-  SettleAll(done, o);
+  outcome.aborted |= live_[at].aborted;
+  outcome.started = live_[at].started;
+  outcome.ended = view_.now;
+  outcome.failed_result = !outcome.aborted && IsFailure(outcome);
+  SettleAll(live_[at], outcome);
+  if (--live_count_ != at) live_[at] = live_[live_count_];
   if (delivered_) return;
-  if (o.ok()) {
+  if (outcome.ok()) {
     Finish(Reason::kNone, id);
     return;
   }
-  last_ = o;
+  last_ = outcome;
   has_last_ = true;
   view_.last = &last_;
   AfterFailure();
@@ -100,23 +90,30 @@ void CallMachine::AttemptDone(Instant now, int id, const Outcome& outcome) {
 }
 
 CallMachine::Action CallMachine::Next() {
+  Action action;
   if (out_head_ < out_count_) {
-    const Action action = out_[out_head_++];
+    const Queued& queued = out_[out_head_++];
+    action.type = queued.type;
+    action.kind = queued.kind;
+    action.reason = queued.reason;
+    action.id = queued.id;
+    if (queued.type == Action::Type::kStart) {
+      const int at = Find(queued.id);
+      action.until = at < 0 ? Deadline::Past() : live_[at].until;
+    }
     if (out_head_ == out_count_) out_head_ = out_count_ = 0;
     return action;
   }
-  Action action;
   if (delivered_) {
     action.type = live_count_ == 0 ? Action::Type::kDone : Action::Type::kWait;
     return action;
   }
   action.type = Action::Type::kWait;
   action.until = view_.deadline;
-  if (main_.active) {
-    action.until = Earlier(action.until, main_.at);
-    action.reason = main_.waits_for;
+  if (candidate_.active) {
+    action.until = Earlier(action.until, candidate_.at);
+    if (candidate_.kind != AttemptKind::kHedge) action.reason = candidate_.waits_for;
   }
-  if (hedge_.active) action.until = Earlier(action.until, hedge_.at);
   return action;
 }
 
@@ -128,32 +125,94 @@ void CallMachine::Step() {
     Finish(Reason::kDeadline, -1);
     return;
   }
-  if (main_.active && main_.at.expired(view_.now)) {
-    Consider(main_, view_.attempts == 0 ? AttemptKind::kFirst : AttemptKind::kRetry);
-  }
-  if (!delivered_ && hedge_.active && hedge_.at.expired(view_.now)) {
-    Consider(hedge_, AttemptKind::kHedge);
-  }
+  // A launch may make the next hedge due at once.
+  while (candidate_.active && candidate_.at.expired(view_.now)) Consider();
 }
 
-void CallMachine::Consider(Candidate& candidate, AttemptKind kind) {
-  Verdict verdict = JudgeAll(kind);
+void CallMachine::Consider() {
+  candidate_.considered = true;
+  Verdict verdict = Restrict(JudgeAll(candidate_.kind));
   if (!verdict.admits(view_.now)) {
-    ParkTickets(candidate);
-    Refuse(candidate, kind, verdict);
+    ParkTickets();
+    Refuse(verdict);
     return;
   }
   if (live_count_ == kMaxLive) {
-    Drop(candidate);
+    Drop();
     return;
   }
-  Live& live = live_[live_count_];
-  verdict = ReserveAll(candidate, live);
-  if (verdict.admits(view_.now)) {
-    Launch(candidate, kind, live);
-  } else {
-    Refuse(candidate, kind, verdict);
+  verdict = TryToLaunch();
+  if (!verdict.admits(view_.now)) Refuse(verdict);
+}
+
+// What was reserved for a candidate; voids it unless the candidate is launched, also when a policy
+// throws.
+class CallMachine::Reservation {
+ public:
+  Reservation(CallMachine& machine, Live& live) : machine_(machine), live_(live) {}
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  ~Reservation() {
+    const auto reservers = machine_.policies_.reservers();
+    for (size_t i = reservers.size(); granted_ != 0 && i-- > 0;) {
+      if ((granted_ >> i & 1) == 0) continue;
+      const auto& member = reservers[i];
+      member.policy->Void(live_.tokens[member.slot], TicketOf(member));
+      --machine_.outstanding_;
+    }
   }
+
+  // Asks everybody, also after the first who objects: the verdict of a set must not depend on who
+  // comes first in it.
+  Verdict ReserveAll() {
+    View& view = machine_.view_;
+    const auto reservers = machine_.policies_.reservers();
+    Verdict joined;
+    for (size_t i = 0; i < reservers.size(); ++i) {
+      const auto& member = reservers[i];
+      view.identity = member.identity;
+      view.has_ticket = machine_.HasTicket(member);
+      Ticket* const ticket = TicketOf(member);
+      if (ticket != nullptr) machine_.candidate_.entered |= 1u << member.queue;
+      const Verdict verdict = member.policy->Reserve(view, live_.tokens[member.slot], ticket);
+      machine_.Note(verdict);
+      joined = Join(joined, verdict);
+      if (verdict.admits(view.now)) {
+        granted_ |= 1u << i;
+        ++machine_.outstanding_;
+      }
+    }
+    return joined;
+  }
+
+  void Keep() { granted_ = 0; }
+
+ private:
+  Ticket* TicketOf(const PolicySet::Member& member) const {
+    return member.queue < 0 ? nullptr : &(*machine_.candidate_.tickets)[member.queue];
+  }
+
+  CallMachine& machine_;
+  Live& live_;
+  uint32_t granted_ = 0;  // a bit for each reserver
+};
+
+Verdict CallMachine::TryToLaunch() {
+  if (policies_.queues() > 0 && !candidate_.tickets) {
+    candidate_.tickets.emplace();
+    for (Ticket& ticket : *candidate_.tickets) ticket.set_wake_source(wake_);
+  }
+  Live& live = live_[live_count_];
+  for (const auto& member : policies_.settlers()) live.tokens[member.slot] = 0;
+
+  Reservation reservation(*this, live);
+  const Verdict verdict = Restrict(reservation.ReserveAll());
+  if (verdict.admits(view_.now)) {
+    const Proposal proposal = ProposeAll();
+    reservation.Keep();
+    Launch(live, proposal);
+  }
+  return verdict;
 }
 
 Verdict CallMachine::JudgeAll(AttemptKind kind) {
@@ -164,11 +223,12 @@ Verdict CallMachine::JudgeAll(AttemptKind kind) {
   const bool first = kind == AttemptKind::kFirst;
   for (const auto& member : first ? policies_.judges_first() : policies_.judges_again()) {
     view_.identity = member.identity;
+    view_.has_ticket = candidate_.kind == kind && HasTicket(member);
     const Verdict verdict = member.policy->Judge(view_);
     Note(verdict);
     joined = Join(joined, verdict);
   }
-  return Restrict(joined);
+  return joined;
 }
 
 // What no policy can lift: somebody has to want a retry, and nothing is replayed that may have run.
@@ -201,47 +261,7 @@ Verdict CallMachine::Restrict(Verdict verdict) {
   return verdict;
 }
 
-Verdict CallMachine::ReserveAll(Candidate& candidate, Live& live) {
-  const auto reservers = policies_.reservers();
-  if (policies_.queues() > 0 && !candidate.tickets) {
-    candidate.tickets.emplace();
-    for (Ticket& ticket : *candidate.tickets) ticket.set_wake_source(wake_);
-  }
-  for (const auto& member : policies_.settlers()) live.tokens[member.slot] = 0;
-
-  // Everybody is asked, also after the first who objects: the verdict of a set must not depend on
-  // who comes first in it.
-  Verdict joined;
-  uint32_t granted = 0;
-  for (size_t i = 0; i < reservers.size(); ++i) {
-    const auto& member = reservers[i];
-    view_.identity = member.identity;
-    Ticket* ticket = nullptr;
-    if (member.queue >= 0) {
-      ticket = &(*candidate.tickets)[member.queue];
-      candidate.entered |= 1u << member.queue;
-    }
-    const Verdict verdict = member.policy->Reserve(view_, live.tokens[member.slot], ticket);
-    Note(verdict);
-    joined = Join(joined, verdict);
-    if (verdict.admits(view_.now)) {
-      granted |= 1u << i;
-      ++outstanding_;
-    }
-  }
-  joined = Restrict(joined);
-  if (joined.admits(view_.now)) return joined;
-  for (size_t i = reservers.size(); i-- > 0;) {
-    if ((granted >> i & 1) == 0) continue;
-    const auto& member = reservers[i];
-    member.policy->Void(live.tokens[member.slot],
-                        member.queue >= 0 ? &(*candidate.tickets)[member.queue] : nullptr);
-    --outstanding_;
-  }
-  return joined;
-}
-
-void CallMachine::Launch(Candidate& candidate, AttemptKind kind, Live& live) {
+Proposal CallMachine::ProposeAll() {
   Proposal joined;
   for (const auto& member : policies_.proposers()) {
     view_.identity = member.identity;
@@ -250,92 +270,108 @@ void CallMachine::Launch(Candidate& candidate, AttemptKind kind, Live& live) {
     joined.hedge_after_nanos = std::min(joined.hedge_after_nanos, p.hedge_after_nanos);
     joined.max_hedges = std::min(joined.max_hedges, p.max_hedges);
   }
-  Drop(candidate);
+  return joined;
+}
+
+void CallMachine::Launch(Live& live, const Proposal& proposal) {
+  const AttemptKind kind = candidate_.kind;
+  Drop();
   live.id = next_id_++;
   live.kind = kind;
   live.aborted = false;
   live.started = view_.now;
+  live.until = view_.deadline;
+  if (proposal.attempt_timeout_nanos != Proposal::kNone) {
+    live.until =
+        Earlier(live.until, Deadline::AfterNanos(view_.now, proposal.attempt_timeout_nanos));
+  }
   ++live_count_;
   ++view_.attempts;
   view_.answer = Answer::kNone;
   if (kind == AttemptKind::kHedge) ++hedges_;
+  Push(Action::Type::kStart, kind, Reason::kNone, live.id);
 
-  Action start;
-  start.type = Action::Type::kStart;
-  start.kind = kind;
-  start.id = live.id;
-  start.until = view_.deadline;
-  if (joined.attempt_timeout_nanos != Proposal::kNone) {
-    start.until =
-        Earlier(start.until, Deadline::AfterNanos(view_.now, joined.attempt_timeout_nanos));
-  }
-  Push(start);
-
-  max_hedges_ = joined.hedge_after_nanos == Proposal::kNone ? 0 : joined.max_hedges;
+  max_hedges_ = proposal.hedge_after_nanos == Proposal::kNone ? 0 : proposal.max_hedges;
   if (hedges_ < max_hedges_ && view_.idempotent) {
-    Activate(hedge_, Deadline::AfterNanos(view_.now, joined.hedge_after_nanos));
+    Activate(AttemptKind::kHedge, Deadline::AfterNanos(view_.now, proposal.hedge_after_nanos));
   }
 }
 
-void CallMachine::Refuse(Candidate& candidate, AttemptKind kind, const Verdict& verdict) {
+void CallMachine::Refuse(const Verdict& verdict) {
   if (verdict.rejects()) {
-    Drop(candidate);
-    if (kind == AttemptKind::kHedge || live_count_ > 0) return;
+    Drop();
+    if (candidate_.kind == AttemptKind::kHedge) return;  // the attempts in flight go on
     if (verdict.has_next()) next_admission_ = verdict.at();
     Finish(verdict.reason(), -1);
     return;
   }
-  candidate.at =
+  candidate_.at =
       verdict.kind() == Verdict::Kind::kNotBefore ? Deadline(verdict.at()) : Deadline::Never();
-  candidate.waits_for = verdict.reason();
+  candidate_.waits_for = verdict.reason();
   if (reasons_.Has(Reason::kUndecided) && asked_ != view_.attempts) {
     asked_ = view_.attempts;
-    Action ask;
-    ask.type = Action::Type::kAsk;
-    ask.id = asked_;
-    Push(ask);
+    Push(Action::Type::kAsk, candidate_.kind, Reason::kNone, asked_);
   }
 }
 
 void CallMachine::AfterFailure() {
   if (live_count_ == 0) {
-    Drop(hedge_);
-    Activate(main_, Deadline(view_.now));
+    Drop();
+    Activate(AttemptKind::kRetry, Deadline(view_.now));
     return;
   }
   const Verdict verdict = JudgeAll(AttemptKind::kRetry);
   if (verdict.rejects() && EndsWhatIsInFlight(reasons_)) {
     Finish(verdict.reason(), -1);
   } else if (hedges_ < max_hedges_ && view_.idempotent) {
-    Activate(hedge_, Deadline(view_.now));  // a failure fires the next hedge at once
+    Activate(AttemptKind::kHedge, Deadline(view_.now));  // a failure fires the next hedge at once
   }
 }
 
-void CallMachine::Activate(Candidate& candidate, Deadline at) {
-  candidate.active = true;
-  candidate.at = at;
-  candidate.waits_for = Reason::kNone;
+void CallMachine::Activate(AttemptKind kind, Deadline at) {
+  candidate_.active = true;
+  candidate_.considered = false;
+  candidate_.kind = kind;
+  candidate_.at = at;
+  candidate_.waits_for = Reason::kNone;
+}
+
+void CallMachine::Reconsider() {
+  if (candidate_.active && candidate_.considered) candidate_.at = Deadline(view_.now);
+}
+
+void CallMachine::Drop() {
+  candidate_.active = false;
+  if (candidate_.entered != 0) LeaveQueues();
 }
 
 // Leaves every queue that saw the candidate's ticket.
-void CallMachine::Drop(Candidate& candidate) {
-  candidate.active = false;
-  if (candidate.entered == 0) return;
+void CallMachine::LeaveQueues() {
   for (const auto& member : policies_.reservers()) {
-    if (member.queue >= 0 && (candidate.entered >> member.queue & 1) != 0) {
-      member.policy->Leave((*candidate.tickets)[member.queue]);
-    }
+    if (!HasTicket(member)) continue;
+    Ticket& ticket = (*candidate_.tickets)[member.queue];
+    member.policy->Leave(ticket);
+    ticket.set_note(0);
   }
-  candidate.entered = 0;
+  candidate_.entered = 0;
 }
 
-void CallMachine::ParkTickets(Candidate& candidate) {
-  if (candidate.entered == 0) return;
+void CallMachine::ParkTickets() {
+  if (candidate_.entered == 0) return;
   for (const auto& member : policies_.reservers()) {
-    if (member.queue >= 0 && (candidate.entered >> member.queue & 1) != 0) {
-      member.policy->Park((*candidate.tickets)[member.queue]);
-    }
+    if (HasTicket(member)) member.policy->Park((*candidate_.tickets)[member.queue]);
   }
+}
+
+bool CallMachine::HasTicket(const PolicySet::Member& member) const {
+  return member.queue >= 0 && (candidate_.entered >> member.queue & 1) != 0;
+}
+
+int CallMachine::Find(int id) const {
+  for (int i = 0; i < live_count_; ++i) {
+    if (live_[i].id == id) return i;
+  }
+  return -1;
 }
 
 bool CallMachine::IsFailure(const Outcome& outcome) const {
@@ -349,8 +385,8 @@ bool CallMachine::IsFailure(const Outcome& outcome) const {
 void CallMachine::SettleAll(const Live& live, const Outcome& outcome) {
   for (const auto& member : policies_.settlers()) {
     member.policy->Settle(live.tokens[member.slot], outcome);
-    if (Reserves(member)) --outstanding_;
   }
+  outstanding_ -= static_cast<int>(policies_.reservers().size());
 }
 
 void CallMachine::Note(const Verdict& verdict) {
@@ -363,32 +399,26 @@ void CallMachine::Note(const Verdict& verdict) {
 
 void CallMachine::Finish(Reason reason, int winner) {
   delivered_ = true;
-  Drop(main_);
-  Drop(hedge_);
+  Drop();
   if (reason == Reason::kNone) reasons_ = ReasonSet();
   reasons_.Add(reason);
   for (int i = 0; i < live_count_; ++i) {
     live_[i].aborted = true;
-    Action abort;
-    abort.type = Action::Type::kAbort;
-    abort.kind = live_[i].kind;
-    abort.reason = reason;
-    abort.id = live_[i].id;
-    Push(abort);
+    Push(Action::Type::kAbort, live_[i].kind, reason, live_[i].id);
   }
-  Action deliver;
-  deliver.type = Action::Type::kDeliver;
-  deliver.reason = reason;
-  deliver.id = winner;
-  Push(deliver);
+  Push(Action::Type::kDeliver, AttemptKind::kFirst, reason, winner);
 }
 
-void CallMachine::Push(const Action& action) {
+void CallMachine::Push(Action::Type type, AttemptKind kind, Reason reason, int id) {
   if (out_count_ == static_cast<int>(out_.size())) {
     std::fputs("redial: CallMachine's actions were not drained after an event\n", stderr);
     std::abort();
   }
-  out_[out_count_++] = action;
+  Queued& queued = out_[out_count_++];
+  queued.type = type;
+  queued.kind = kind;
+  queued.reason = reason;
+  queued.id = id;
 }
 
 }  // namespace redial

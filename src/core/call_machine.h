@@ -1,24 +1,24 @@
 // The state machine of one logical call.
 //
-// Theory of operation. A call is a row of attempts. At any time there are at most two *candidates*,
-// attempts that might start: the main one (the first attempt, or the retry that follows a failure)
-// and a hedge. A candidate is *considered* when its time has come or somebody woke the call: every
-// policy judges, the verdicts are joined, and if all admit, those that reserve do so, all or
-// nothing. Then it is launched; or it waits, for an instant or for a wake-up; or it is dropped, and
-// with nothing else in flight the call ends with the last failure.
+// Theory of operation. A call is a row of attempts. At any time there is at most one *candidate*,
+// an attempt that might start: the first one, the retry that follows a failure, or a hedge. It is
+// *considered* when its time has come or somebody woke the call: every policy judges, the verdicts
+// are joined, and if all admit, those that reserve do so, all or nothing. Then it is launched; or
+// it waits, for an instant or for a wake-up; or it is dropped, and with nothing else in flight the
+// call ends with the last failure.
 //
 // The machine owns no thread, clock, socket or result. Time comes in with each event, randomness
 // with the seed, and what it wants done comes out as actions. Protocol:
 //
-//   - Begin first, once. Drain `Next` after every event, until it answers kWait or kDone; kWait
-//   says until when at most.
+//   - Begin first, once. Drain `Next` after every event, until it answers kWait or kDone; kWait says
+//     until when at most.
 //   - Each kStart is answered by one AttemptDone with its id, whenever the attempt has returned.
-//   kAbort asks for that to be soon.
+//     kAbort asks for that to be soon.
 //   - kAsk is answered by Answered with its id, or never.
 //   - kDeliver comes exactly once; kDone after every started attempt was acknowledged.
 //   - Late, duplicate and spurious events are ignored, and `now` never runs backwards.
 //   - Destroying the machine at any time gives everything back: running attempts are settled as
-//   aborted, tickets leave their queues.
+//     aborted, tickets leave their queues.
 //
 // Not shared between threads.
 #ifndef REDIAL_SRC_CORE_CALL_MACHINE_H_
@@ -68,7 +68,7 @@ class CallMachine {
   void Answered(Instant now, int id, Answer answer);
   // `outcome.started`, `ended` and `failed_result` are filled in here. What `status` and `result`
   // point to stays valid until the next attempt is acknowledged or the machine is gone.
-  void AttemptDone(Instant now, int id, const Outcome& outcome);
+  void AttemptDone(Instant now, int id, Outcome& outcome);
 
   Action Next();
 
@@ -85,39 +85,55 @@ class CallMachine {
   int outstanding() const { return outstanding_; }
 
  private:
+  // An action before `Next` hands it out.
+  struct Queued {
+    Action::Type type;
+    AttemptKind kind;
+    Reason reason;
+    int id;
+  };
   struct Live {
     int id;
     AttemptKind kind;
     bool aborted;
     Instant started;
+    Deadline until;
     std::array<Token, PolicySet::kMaxPolicies> tokens;
   };
   struct Candidate {
     bool active = false;
-    Deadline at;  // when to consider it next, if nobody wakes the call before
+    bool considered = false;  // so a wake-up may be about it
+    AttemptKind kind = AttemptKind::kFirst;
     Reason waits_for = Reason::kNone;
     uint32_t entered = 0;  // a bit for each queue whose policy has seen the ticket
+    Deadline at;           // when to consider it next, if nobody wakes the call before
     std::optional<std::array<Ticket, PolicySet::kMaxQueues>> tickets;
   };
+  class Reservation;
 
   void Advance(Instant now);
   void Step();
-  void Consider(Candidate& candidate, AttemptKind kind);
+  void Consider();
+  Verdict TryToLaunch();
   Verdict JudgeAll(AttemptKind kind);
   Verdict EnginesOwn(AttemptKind kind);
   Verdict Restrict(Verdict verdict);
-  Verdict ReserveAll(Candidate& candidate, Live& live);
-  void Launch(Candidate& candidate, AttemptKind kind, Live& live);
-  void Refuse(Candidate& candidate, AttemptKind kind, const Verdict& verdict);
+  Proposal ProposeAll();
+  void Launch(Live& live, const Proposal& proposal);
+  void Refuse(const Verdict& verdict);
   void AfterFailure();
-  void Activate(Candidate& candidate, Deadline at);
-  void Drop(Candidate& candidate);
-  void ParkTickets(Candidate& candidate);
+  void Activate(AttemptKind kind, Deadline at);
+  void Reconsider();
+  void Drop();
+  void LeaveQueues();
+  void ParkTickets();
+  bool HasTicket(const PolicySet::Member& member) const;
+  int Find(int id) const;
   bool IsFailure(const Outcome& outcome) const;
   void SettleAll(const Live& live, const Outcome& outcome);
   void Note(const Verdict& verdict);
   void Finish(Reason reason, int winner);
-  void Push(const Action& action);
+  void Push(Action::Type type, AttemptKind kind, Reason reason, int id);
 
   const PolicySet& policies_;
   WakeSource* const wake_;
@@ -134,12 +150,11 @@ class CallMachine {
   ReasonSet reasons_;
   Instant latest_delay_;  // the latest NotBefore of this decision
   std::optional<Instant> next_admission_;
-  Candidate main_;
-  Candidate hedge_;
+  Candidate candidate_;
   std::array<Live, kMaxLive> live_;
   int out_head_ = 0;
   int out_count_ = 0;
-  std::array<Action, 2 * kMaxLive + 4> out_;
+  std::array<Queued, 2 * kMaxLive + 4> out_;
 };
 
 }  // namespace redial

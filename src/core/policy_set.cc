@@ -34,7 +34,14 @@ absl::Status Check(const PolicyList& policies) {
           absl::StrCat("the same ", internal::ToAbsl(policy->name()), " is listed twice"));
     }
     if (absl::Status valid = policy->Validate(); !valid.ok()) return valid;
-    if (Has(*policy, Policy::kQueues)) ++queues;
+    if (Has(*policy, Policy::kQueues)) {
+      ++queues;
+      if (!Has(*policy, Policy::kReserves)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(internal::ToAbsl(policy->name()),
+                         " has kQueues without kReserves, which gives tickets"));
+      }
+    }
     if (Has(*policy, Policy::kAsks)) ++askers;
   }
   if (queues > PolicySet::kMaxQueues) {

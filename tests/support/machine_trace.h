@@ -82,7 +82,7 @@ class MachineTrace final : public WakeSource {
   }
 
   void Finish(int id) {
-    const Outcome outcome = due_[id].second;
+    Outcome outcome = due_[id].second;
     due_.erase(id);
     Write(absl::StrCat(outcome.ok() ? "ok#" : outcome.aborted ? "gone#" : "failed#", id + 1));
     machine_.AttemptDone(now_, id, outcome);

@@ -265,7 +265,8 @@ TEST(CallMachine, ATicketWaitsItsTurnAndIsServedInOrder) {
   EXPECT_EQ(second.Play(hang), "0:wait(ever,queued)");
   EXPECT_EQ(third.Play(hang), "0:wait(ever,queued)");
   EXPECT_EQ(permit->queue.size(), 2u);
-  first.machine().AttemptDone(kBegan, 0, Outcome());
+  Outcome answered;
+  first.machine().AttemptDone(kBegan, 0, answered);
   third.machine().Wake(kBegan);  // not its turn
   third.Drain();
   EXPECT_EQ(third.trace(), "0:wait(ever,queued)");
@@ -298,8 +299,9 @@ TEST(CallMachine, LateDuplicateAndSpuriousEventsAreIgnored) {
   MachineTrace call(set, Idempotent());
   call.Play([](int, AttemptKind) { return Succeeds(5); });
   const std::string before = call.trace();
-  call.machine().AttemptDone(call.now(), 0, Outcome());
-  call.machine().AttemptDone(call.now(), 99, Outcome());
+  Outcome late;
+  call.machine().AttemptDone(call.now(), 0, late);
+  call.machine().AttemptDone(call.now(), 99, late);
   call.machine().Tick(kBegan);
   call.machine().Wake(kBegan);
   call.machine().Cancel(kBegan);
