@@ -9,6 +9,7 @@
 #define REDIAL_POLICIES_BACKOFF_H_
 
 #include <cstdint>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -22,7 +23,8 @@ enum class Jitter : uint8_t {
   kNone,          // d
   kFull,          // U(0,1] * d
   kEqual,         // d/2 + U(0,1] * d/2
-  kDecorrelated,  // min(cap, U[base, 3 * previous delay]); Exponential only
+  kDecorrelated,  // U[base, min(cap, 3 * previous delay)]; Exponential only. AWS draws first and
+                  // caps then, so that many draw the cap itself.
   kProportional,  // d * (1 - fraction + 2 * fraction * U[0,1)): Polly's constant jitter at 0.25,
                   // gRPC A6 at 0.2
 };

@@ -5,11 +5,17 @@
 //                            redial::OnResult<HttpReply>(
 //                                [](const HttpReply& reply) { return reply.status == 503; });
 //
+// A predicate speaks either of failed attempts or (`OnResult`) of returned values, and has no say
+// in the others. `!`, `&&` and `||` keep to that: `!OnErrno(EPIPE)` is every failure but that one,
+// never a value that came back well.
+//
 // Immutable and cheap to copy; safe between threads as far as the functions in it are.
 #ifndef REDIAL_POLICIES_PREDICATE_H_
 #define REDIAL_POLICIES_PREDICATE_H_
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -22,34 +28,57 @@ class REDIAL_EXPORT Predicate {
  public:
   // Matches nothing.
   Predicate() = default;
-  explicit Predicate(std::function<bool(const Outcome&)> matches) : matches_(std::move(matches)) {}
+  // Asked of failed attempts alone.
+  explicit Predicate(std::function<bool(const Outcome&)> matches);
 
-  bool operator()(const Outcome& outcome) const { return matches_ && matches_(outcome); }
-  explicit operator bool() const { return static_cast<bool>(matches_); }
+  // Whether it matches.
+  bool operator()(const Outcome& outcome) const;
+  // False for one that was made from nothing.
+  explicit operator bool() const { return rep_ != nullptr; }
+  // Whether it has a say in returned values: an `OnResult` is in it.
+  bool examines() const { return rep_ != nullptr && rep_->examines; }
 
   friend REDIAL_EXPORT Predicate operator||(Predicate a, Predicate b);
   friend REDIAL_EXPORT Predicate operator&&(Predicate a, Predicate b);
   friend REDIAL_EXPORT Predicate operator!(Predicate a);
+  friend REDIAL_EXPORT Predicate OnAnyFailure();
 
  private:
-  std::function<bool(const Outcome&)> matches_;
+  template <class T>
+  friend Predicate OnResult(std::function<bool(const T&)> matches);
+
+  // Ordered, so that `||` is the maximum and `&&` the minimum.
+  enum class Match : uint8_t { kNoSay, kNo, kYes };
+  struct Rep {
+    std::function<Match(const Outcome&)> match;
+    bool examines;
+  };
+  Predicate(std::function<Match(const Outcome&)> match, bool examines)
+      : rep_(std::make_shared<const Rep>(Rep{std::move(match), examines})) {}
+  Match Ask(const Outcome& outcome) const;
+
+  std::shared_ptr<const Rep> rep_;
 };
 
 REDIAL_EXPORT Predicate OnCode(absl::StatusCode code);
 REDIAL_EXPORT Predicate OnErrno(int error);
 REDIAL_EXPORT Predicate OnPhase(Phase phase);
-// Failed attempts whose status matches.
+// Failed attempts whose status matches. Matches nothing if it is empty.
 REDIAL_EXPORT Predicate OnStatus(std::function<bool(const absl::Status&)> matches);
 // Every attempt that failed.
 REDIAL_EXPORT Predicate OnAnyFailure();
 // Attempts that returned a `T` that matches; in `Retry` and `FailFast` such a value counts as a
-// failure.
+// failure. Matches nothing if it is empty.
 template <class T>
 Predicate OnResult(std::function<bool(const T&)> matches) {
-  return Predicate([matches = std::move(matches)](const Outcome& outcome) {
-    const T* value = outcome.result.As<T>();
-    return value != nullptr && matches(*value);
-  });
+  if (matches == nullptr) return Predicate();
+  return Predicate(
+      [matches = std::move(matches)](const Outcome& outcome) {
+        const T* value = outcome.result.As<T>();
+        if (value == nullptr) return Predicate::Match::kNoSay;
+        return matches(*value) ? Predicate::Match::kYes : Predicate::Match::kNo;
+      },
+      /*examines=*/true);
 }
 
 }  // namespace redial

@@ -5,8 +5,8 @@
 //   auto for_machines = redial::Report(redial::ToLines(stdout));   // a JSON object a line
 //   auto for_code = redial::Report(redial::ToFunction([](const redial::CallEvent&) {}));
 //
-// Sinks are called on the call's own thread, outside every lock of redial's; those here may be
-// shared between threads (a function of your own must be safe itself).
+// Sinks are called on the call's own thread, outside every lock of redial's, and the call waits for
+// them. Those here may be shared between threads; a function of your own must be safe itself.
 #ifndef REDIAL_POLICIES_REPORT_H_
 #define REDIAL_POLICIES_REPORT_H_
 
@@ -16,6 +16,7 @@
 #include <memory>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "redial/call_event.h"
 #include "redial/export.h"
@@ -28,6 +29,9 @@ class REDIAL_EXPORT Sink {
  public:
   virtual ~Sink();
   virtual void On(const CallEvent& event) = 0;
+  // Whether it was made of something that makes sense: kInvalidArgument that names what isn't.
+  // Asked once, when its Report joins a set.
+  virtual absl::Status Validate() const;
   // How often it wants a kTick during a wait; infinite for never.
   virtual absl::Duration tick_interval() const { return absl::InfiniteDuration(); }
 };

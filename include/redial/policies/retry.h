@@ -37,7 +37,7 @@ struct RetryOptions {
   // Retried as well as what the table, or `retry_on`, names: a result such as an HTTP 503 in an OK
   // value.
   Predicate also_retry_on = {};
-  // Never retried, whatever the others say.
+  // Never retried, whatever the others say; a value that it names is the result of the call.
   Predicate never_retry_on = {};
   // How much longer than its own pause a hint (RetryAfter) may make it wait: the pause is max(own,
   // min(hint, own + this)), as in AWS's standard retries. Not negative.
