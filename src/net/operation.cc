@@ -30,15 +30,6 @@ Deadline Operation::Bound() const {
   return bound;
 }
 
-Operation::Outcome Operation::Begin() {
-  if (stop_.stop_requested()) return Outcome::kStopped;
-  const Deadline bound = Earlier(limits_.deadline(), own_deadline_);
-  if (bound.is_never()) return Outcome::kGoOn;
-  if (bound.is_past()) return Outcome::kTimedOut;
-  start_ = Runtime::Current().Now();
-  return bound.expired(*start_) ? Outcome::kTimedOut : Outcome::kGoOn;
-}
-
 Operation::Outcome Operation::Check() {
   if (stop_.stop_requested()) return Outcome::kStopped;
   const int64_t timeout = limits_.timeout_nanos();

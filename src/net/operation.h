@@ -72,8 +72,18 @@ class Operation {
   Operation(Limits& limits, const std::stop_token& stop, Deadline deadline = Deadline::Never())
       : limits_(limits), stop_(stop), own_deadline_(deadline) {}
 
-  // Whether a limit has passed already. The timeout can't have.
-  Outcome Begin();
+  // Whether a limit has passed already. The timeout can't have. Inline, since it is what an
+  // operation that finds its data ready pays for its limits.
+  Outcome Begin() {
+    if (stop_.stop_requested()) return Outcome::kStopped;
+    const Deadline bound = Earlier(limits_.deadline(), own_deadline_);
+    if (bound.is_never()) return Outcome::kGoOn;
+    if (bound.is_past()) return Outcome::kTimedOut;
+    const Instant now = Runtime::Current().Now();
+    if (bound.expired(now)) return Outcome::kTimedOut;
+    start_ = now;
+    return Outcome::kGoOn;
+  }
   // Between two tries of which the first got on: the peer that never pauses is bounded too.
   Outcome Check();
   // After EAGAIN: waits for `want`, or a moment where that is null. kGoOn means: try again.

@@ -58,7 +58,6 @@ struct Socket::Impl {
   Impl(std::unique_ptr<Stream> the_stream, Deadline deadline, std::stop_token the_stop)
       : stream(std::move(the_stream)), limits(deadline), stop(std::move(the_stop)) {}
 
-  bool Unbounded() const { return limits.deadline().is_never() && !stop.stop_requested(); }
   bool closed() const { return is_closed.load(std::memory_order_acquire); }
 
   // One operation and the errors it can end in.
@@ -66,7 +65,16 @@ struct Socket::Impl {
     Work(Impl& socket, Phase the_phase)
         : impl(socket), phase(the_phase), operation(socket.limits, socket.stop) {}
 
-    absl::Status Begin();
+    absl::Status Begin() {
+      const bool closed = impl.closed();
+      const Operation::Outcome outcome = operation.Begin();
+      if (outcome == Operation::Outcome::kGoOn && !closed) [[likely]] {
+        return absl::OkStatus();
+      }
+      return Refuse(outcome);
+    }
+    // Closed, or a limit had passed.
+    absl::Status Refuse(Operation::Outcome outcome);
     // After a try that gave nothing: waits, or says why it won't.
     absl::Status Wait(const Io& io, const Progress& progress);
     absl::Status Check(const Progress& progress);
@@ -77,7 +85,8 @@ struct Socket::Impl {
     Operation operation;
   };
 
-  absl::StatusOr<size_t> Read(absl::Span<char> out, const Io* tried);
+  // Goes on after a try that gave nothing.
+  absl::StatusOr<size_t> ReadSlowly(Work& work, absl::Span<char> out, Io io);
   // Reads more into the buffer; 0 at the end.
   absl::StatusOr<size_t> Fill(Work& work, const Progress& progress);
   absl::Status Write(std::string_view data);
@@ -94,14 +103,8 @@ struct Socket::Impl {
   ReadBuffer buffer;
 };
 
-absl::Status Socket::Impl::Work::Begin() {
-  if (impl.closed()) [[unlikely]] {
-    return internal::IoStatus(EBADF, Describe(EBADF), {});
-  }
-  const Operation::Outcome outcome = operation.Begin();
-  if (outcome == Operation::Outcome::kGoOn) [[likely]] {
-    return absl::OkStatus();
-  }
+absl::Status Socket::Impl::Work::Refuse(Operation::Outcome outcome) {
+  if (impl.closed()) return internal::IoStatus(EBADF, Describe(EBADF), {});
   return internal::OutcomeStatus(outcome, Describe(0), {});
 }
 
@@ -138,21 +141,14 @@ Failure Socket::Impl::Work::Describe(int error) const {
   return failure;
 }
 
-absl::StatusOr<size_t> Socket::Impl::Read(absl::Span<char> out, const Io* tried) {
-  Work work(*this, Phase::kRead);
-  if (tried == nullptr) {
-    if (absl::Status status = work.Begin(); !status.ok()) return status;
-    if (!buffer.empty() || out.empty()) return buffer.TakeInto(out);
-  }
-  for (;;) {
-    const Io io = tried != nullptr ? *std::exchange(tried, nullptr) : stream->TryRead(out);
-    if (io.bytes > 0) [[likely]] {
-      Add(received, io.bytes);
-      return io.bytes;
-    }
+absl::StatusOr<size_t> Socket::Impl::ReadSlowly(Work& work, absl::Span<char> out, Io io) {
+  while (io.bytes == 0) {
     if (io.error == 0) return 0;
     if (absl::Status status = work.Wait(io, {}); !status.ok()) return status;
+    io = stream->TryRead(out);
   }
+  Add(received, io.bytes);
+  return io.bytes;
 }
 
 absl::StatusOr<size_t> Socket::Impl::Fill(Work& work, const Progress& progress) {
@@ -204,16 +200,18 @@ absl::StatusOr<size_t> Socket::Read(absl::Span<char> buffer) {
   if (!turn.ours()) [[unlikely]] {
     return BusyStatus(Phase::kRead);
   }
-  // Nothing bounds it and nothing is buffered: straight to the one system call.
-  if (s.Unbounded() && s.buffer.empty() && !buffer.empty() && !s.closed()) [[likely]] {
-    const Io io = s.stream->TryRead(buffer);
-    if (io.bytes > 0) [[likely]] {
-      Add(s.received, io.bytes);
-      return io.bytes;
-    }
-    return s.Read(buffer, &io);
+  Impl::Work work(s, Phase::kRead);
+  if (absl::Status status = work.Begin(); !status.ok()) [[unlikely]] {
+    return status;
   }
-  return s.Read(buffer, nullptr);
+  if (!s.buffer.empty() || buffer.empty()) return s.buffer.TakeInto(buffer);
+  // Straight to the one system call.
+  const Io io = s.stream->TryRead(buffer);
+  if (io.bytes > 0) [[likely]] {
+    Add(s.received, io.bytes);
+    return io.bytes;
+  }
+  return s.ReadSlowly(work, buffer, io);
 }
 
 absl::StatusOr<std::string> Socket::ReadExactly(size_t size) {

@@ -1,28 +1,46 @@
 #include "redial/descriptor.h"
 
 #include <sched.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "src/runtime/barrier.h"
+
 namespace redial {
+
+using runtime_internal::BarrierOnEveryThread;
 
 Descriptor::Descriptor(int fd)
     : fd_(fd),
       readable_(fd, Source::Kind::kReadable, this),
       writable_(fd, Source::Kind::kWritable, this) {}
 
-Descriptor::~Descriptor() { Close(); }
+Descriptor::~Descriptor() {
+  // Nobody uses it any more, so there is nobody to look out for.
+  if (!closed_.exchange(true, std::memory_order_acq_rel) || left_open_) Unpin();
+}
 
 void Descriptor::Close() {
-  // Sequentially consistent against Enter: whoever enters from here on sees it, and whoever entered
-  // before is seen below.
   if (closed_.exchange(true, std::memory_order_seq_cst)) return;
   Poke();
+  if (!BarrierOnEveryThread()) {
+    // Who is inside can't be told. The connection ends now, its number is given back when this goes.
+    ::shutdown(fd_, SHUT_RDWR);
+    left_open_ = true;
+    return;
+  }
+  AwaitLeavers();
+  Unpin();
+}
+
+void Descriptor::AwaitLeavers() {
+  // After the barrier: whoever entered before it is seen here, and whoever enters after it sees the
+  // descriptor closed.
   for (const std::atomic<bool>& inside : inside_) {
     // A system call that doesn't wait, so this is short; but its thread may have lost the
     // processor.
-    while (inside.load(std::memory_order_seq_cst)) ::sched_yield();
+    while (inside.load(std::memory_order_acquire)) ::sched_yield();
   }
-  Unpin();
 }
 
 void Descriptor::Poke() {
