@@ -29,7 +29,7 @@ namespace redial {
 struct DialOptions {
   // Between two addresses: at least 10 ms, at most 2 s (RFC 8305, section 8: 250 ms).
   absl::Duration attempt_delay = absl::Milliseconds(250);
-  // How long an IPv4 answer waits for the IPv6 one (RFC 8305, section 8: 50 ms).
+  // How long an IPv4 answer waits for the IPv6 one: at most 2 s (RFC 8305, section 8: 50 ms).
   absl::Duration resolution_delay = absl::Milliseconds(50);
   ResolverOptions resolver = {};
   SocketOptions socket = {};

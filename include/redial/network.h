@@ -21,6 +21,7 @@
 #include "redial/address.h"
 #include "redial/call_event.h"
 #include "redial/export.h"
+#include "redial/failure.h"
 #include "redial/stream.h"
 #include "redial/time.h"
 
@@ -63,8 +64,8 @@ struct ResolveRequest {
   Deadline deadline;
   std::stop_token stop;
 };
-// Answers with addresses, best first, or kNotFound when there is no such host. It runs on the
-// caller's thread and must heed the deadline itself.
+// Answers with IP addresses, best first, or kNotFound when there is no such host; an address whose
+// port is 0 gets the target's. It runs on the caller's thread and must heed the deadline itself.
 using ResolveFunction = std::function<absl::StatusOr<std::vector<Address>>(const ResolveRequest&)>;
 
 // Which families to ask for and to dial.
@@ -74,10 +75,10 @@ struct ResolverOptions {
   AddressFamily family = AddressFamily::kAny;
   // Instead of names servers and /etc/hosts.
   ResolveFunction function = {};
-  // "127.0.0.1:5300" each, instead of those in /etc/resolv.conf.
+  // "127.0.0.1:5300" or "[::1]:53" each, instead of those in /etc/resolv.conf.
   std::vector<std::string> servers = {};
-  // How long one name server is given, and how many rounds are made over all of them. The call's
-  // deadline bounds the whole.
+  // How long one name server is given (1 ms to 1 h; later rounds give more), and how many rounds
+  // are made over all of them (1 to 100). The call's deadline bounds the whole.
   absl::Duration server_timeout = absl::Seconds(2);
   int tries = 3;
 
@@ -106,6 +107,9 @@ class REDIAL_EXPORT Lookup {
   // until then.
   virtual void AppendSources(std::vector<Source*>& sources) = 0;
   virtual Deadline next_timer() const = 0;
+  // The name servers that were asked in vain until now, for the story of a dial that fails; one
+  // that hasn't answered yet has ETIMEDOUT.
+  virtual std::vector<AddressTried> Tried(Instant now) const;
 };
 
 class REDIAL_EXPORT Network {
