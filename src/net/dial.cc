@@ -1,0 +1,41 @@
+#include "src/net/dial.h"
+
+#include <memory>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "redial/dial.h"
+#include "redial/failure.h"
+#include "redial/network.h"
+#include "redial/socket.h"
+#include "redial/stream.h"
+#include "redial/target.h"
+#include "redial/time.h"
+#include "src/net/dialer.h"
+
+namespace redial {
+namespace internal {
+
+absl::StatusOr<Socket> DialAndTell(const Target& target, Deadline deadline,
+                                   const std::stop_token& stop, const DialOptions& options,
+                                   Network& network, std::vector<AddressTried>& tried) {
+  Dialer dialer(target, deadline, stop, options, network);
+  absl::StatusOr<std::unique_ptr<Stream>> stream = dialer.Run();
+  tried = dialer.Tried();
+  if (!stream.ok()) return stream.status();
+  return Socket(*std::move(stream), deadline, stop);
+}
+
+}  // namespace internal
+
+absl::StatusOr<Socket> Dial(const Target& target, Deadline deadline, std::stop_token stop,
+                            const DialOptions& options, Network& network) {
+  if (absl::Status status = options.Validate(); !status.ok()) return status;
+  std::vector<AddressTried> tried;
+  return internal::DialAndTell(target, deadline, stop, options, network, tried);
+}
+
+}  // namespace redial
