@@ -1,0 +1,246 @@
+// Vectors are taken from other libraries' own tests, which each case names.
+#include "redial/policies/backoff.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "policies/backoff_math.h"
+#include "tests/support/policy_view.h"
+
+namespace redial {
+namespace {
+
+using testing::FailedWith;
+using testing::RetryView;
+
+constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+constexpr Jitter kJitters[] = {Jitter::kFull, Jitter::kEqual, Jitter::kDecorrelated,
+                               Jitter::kProportional};
+
+int64_t Delay(const Backoff& backoff, int attempts, uint64_t seed = 1) {
+  const Outcome failed = FailedWith(absl::StatusCode::kUnavailable);
+  return backoff.DelayNanos(RetryView(failed, attempts, seed));
+}
+
+std::vector<absl::Duration> PlainDelays(const Backoff& backoff, int count) {
+  std::vector<absl::Duration> delays;
+  for (int n = 1; n <= count; ++n) delays.push_back(absl::Nanoseconds(backoff.PlainNanos(n)));
+  return delays;
+}
+
+std::vector<absl::Duration> Seconds(const std::vector<double>& seconds) {
+  std::vector<absl::Duration> delays;
+  for (const double s : seconds) delays.push_back(absl::Seconds(s));
+  return delays;
+}
+
+// Polly, RetryHelperTests: Constant_Jitter_Ok.
+TEST(BackoffTest, ConstantWithAQuarterOfJitter) {
+  const Backoff backoff = Constant(absl::Seconds(1), Jitter::kProportional, 0.25);
+  EXPECT_EQ(internal::Jittered(backoff, backoff.PlainNanos(1), 0), 750'000'000);
+  EXPECT_EQ(internal::Jittered(backoff, backoff.PlainNanos(1), 0.4), 950'000'000);
+  EXPECT_EQ(internal::Jittered(backoff, backoff.PlainNanos(1), 0.6), 1'050'000'000);
+  EXPECT_EQ(internal::Jittered(backoff, backoff.PlainNanos(1), 1), 1'250'000'000);
+}
+
+// Polly, RetryHelperTests: Exponential_Ok and Linear_Ok.
+TEST(BackoffTest, GrowsAsPollysDoes) {
+  EXPECT_EQ(PlainDelays(Exponential({.base = absl::Seconds(1)}), 3), Seconds({1, 2, 4}));
+  EXPECT_EQ(PlainDelays(Linear(absl::Seconds(1)), 3), Seconds({1, 2, 3}));
+  EXPECT_EQ(PlainDelays(Constant(absl::Seconds(30)), 3), Seconds({30, 30, 30}));
+}
+
+// failsafe-go, TestGetFixedOrRandomDelay.
+TEST(BackoffTest, DoublesUpToTheCap) {
+  EXPECT_EQ(PlainDelays(Exponential({.base = absl::Seconds(2), .cap = absl::Seconds(30)}), 5),
+            Seconds({2, 4, 8, 16, 30}));
+}
+
+// resilience4j, IntervalFunctionTest: an exponential function with a largest interval.
+TEST(BackoffTest, StaysAtTheCap) {
+  const Backoff backoff = Exponential({.base = absl::Milliseconds(100), .cap = absl::Seconds(100)});
+  EXPECT_EQ(absl::Nanoseconds(backoff.PlainNanos(10)), absl::Seconds(51.2));
+  EXPECT_EQ(absl::Nanoseconds(backoff.PlainNanos(12)), absl::Seconds(100));
+  EXPECT_EQ(absl::Nanoseconds(backoff.PlainNanos(13)), absl::Seconds(100));
+}
+
+// botocore, tests/unit/retries/test_standard_retry_v2_1.py: AWS's standard retries with U = 1.
+TEST(BackoffTest, DefaultsAreThoseOfAwsStandardRetries) {
+  EXPECT_EQ(PlainDelays(Exponential(), 11),
+            Seconds({.05, .1, .2, .4, .8, 1.6, 3.2, 6.4, 12.8, 20, 20}));
+  EXPECT_EQ(Exponential().jitter, Jitter::kFull);
+}
+
+// Polly, RetryHelperTests: GetRetryDelay_Overflow_ReturnsMaxTimeSpan and its capped sibling.
+TEST(BackoffTest, DoesNotOverflow) {
+  Backoff backoff = Exponential({.base = absl::Hours(24), .cap = absl::Hours(48)});
+  EXPECT_EQ(backoff.PlainNanos(1000), ToNanos(absl::Hours(48)));
+  EXPECT_EQ(backoff.PlainNanos(std::numeric_limits<int>::max()), ToNanos(absl::Hours(48)));
+  backoff.cap = absl::InfiniteDuration();
+  EXPECT_EQ(backoff.PlainNanos(1000), kMax);
+  EXPECT_EQ(backoff.PlainNanos(std::numeric_limits<int>::max()), kMax);
+  for (const Jitter jitter : kJitters) {
+    backoff.jitter = jitter;
+    EXPECT_GT(Delay(backoff, 1000), 0);
+  }
+  backoff.jitter = Jitter::kProportional;
+  EXPECT_EQ(internal::Jittered(backoff, kMax, 1), kMax);
+  const Backoff linear = Linear(absl::Hours(24), absl::InfiniteDuration(), Jitter::kNone);
+  EXPECT_EQ(linear.PlainNanos(std::numeric_limits<int>::max()), kMax);
+}
+
+// Polly's issue 2163: jitter made some of 2049 delays negative.
+TEST(BackoffTest, EveryDelayIsPositive) {
+  for (const Jitter jitter : kJitters) {
+    const Backoff backoff = Exponential({.base = absl::Seconds(1),
+                                         .cap = absl::Seconds(30),
+                                         .jitter = jitter,
+                                         .jitter_fraction = 1});
+    for (int attempts = 1; attempts <= 2049; ++attempts) {
+      const int64_t delay = Delay(backoff, attempts, static_cast<uint64_t>(attempts));
+      ASSERT_GT(delay, 0) << "attempts " << attempts;
+      ASSERT_LE(delay, ToNanos(absl::Seconds(60))) << "attempts " << attempts;
+    }
+  }
+}
+
+TEST(BackoffTest, JitterStaysInItsRange) {
+  Backoff backoff = Exponential();
+  backoff.jitter = Jitter::kFull;
+  EXPECT_EQ(internal::Jittered(backoff, 1000, 0), 1000);  // from (0, 1], so never nothing
+  EXPECT_EQ(internal::Jittered(backoff, 1000, std::nextafter(1, 0)), 1);
+  backoff.jitter = Jitter::kEqual;
+  EXPECT_EQ(internal::Jittered(backoff, 1000, 0), 1000);
+  EXPECT_EQ(internal::Jittered(backoff, 1000, std::nextafter(1, 0)), 500);
+  backoff.jitter = Jitter::kNone;
+  EXPECT_EQ(internal::Jittered(backoff, 1000, 0.5), 1000);
+  // gRPC's A6: a fifth either way.
+  backoff.jitter = Jitter::kProportional;
+  backoff.jitter_fraction = 0.2;
+  EXPECT_EQ(internal::Jittered(backoff, 1000, 0), 800);
+  EXPECT_EQ(internal::Jittered(backoff, 1000, std::nextafter(1, 0)), 1200);
+}
+
+TEST(BackoffTest, DecorrelatedStepsFromTheDelayBefore) {
+  const Backoff backoff = Exponential(
+      {.base = absl::Seconds(1), .cap = absl::Seconds(10), .jitter = Jitter::kDecorrelated});
+  const int64_t second = ToNanos(absl::Seconds(1));
+  EXPECT_EQ(internal::Decorrelated(backoff, second, 0), second);
+  EXPECT_EQ(internal::Decorrelated(backoff, second, 0.5), 2 * second);
+  EXPECT_EQ(internal::Decorrelated(backoff, 8 * second, 1), 10 * second);  // not 24
+
+  // The whole row is a function of the seed: each delay follows from the one before.
+  const Outcome failed = FailedWith(absl::StatusCode::kUnavailable);
+  int64_t previous = second;
+  for (int attempts = 1; attempts <= 20; ++attempts) {
+    const View view = RetryView(failed, attempts, 42);
+    const int64_t expected = internal::Decorrelated(backoff, previous, view.Uniform());
+    EXPECT_EQ(backoff.DelayNanos(view), expected) << attempts;
+    previous = expected;
+  }
+}
+
+TEST(BackoffTest, AsksTwiceAnswersOnce) {
+  for (const Jitter jitter : kJitters) {
+    const Backoff backoff = Exponential({.jitter = jitter});
+    EXPECT_EQ(Delay(backoff, 5, 9), Delay(backoff, 5, 9));
+    EXPECT_NE(Delay(backoff, 5, 9), Delay(backoff, 5, 10));
+  }
+}
+
+// The share of clients that draw the most frequent delay.
+double LargestShare(const Backoff& backoff, int attempts) {
+  constexpr int kClients = 10'000;
+  std::map<int64_t, int> drawn;
+  int largest = 0;
+  for (uint64_t seed = 1; seed <= kClients; ++seed) {
+    largest = std::max(largest, ++drawn[Delay(backoff, attempts, seed)]);
+  }
+  return static_cast<double>(largest) / kClients;
+}
+
+// With base 1 s and cap 10 s, 79% of Polly's clients draw the same sixth delay, and all of
+// resilience4j's, tower's and folly's: their jitter dies at the cap.
+TEST(BackoffTest, JitterOutlivesTheCap) {
+  for (const Jitter jitter : kJitters) {
+    const Backoff backoff =
+        Exponential({.base = absl::Seconds(1), .cap = absl::Seconds(10), .jitter = jitter});
+    EXPECT_LT(LargestShare(backoff, 6), 0.001) << static_cast<int>(jitter);
+  }
+}
+
+// Finagle's first delay is always the base, and userver's always 25 ms.
+TEST(BackoffTest, TheFirstDelayHasJitterToo) {
+  for (const Jitter jitter : kJitters) {
+    EXPECT_LT(LargestShare(Exponential({.jitter = jitter}), 1), 0.001) << static_cast<int>(jitter);
+  }
+}
+
+TEST(BackoffTest, NoBaseNoPause) {
+  for (const Jitter jitter : kJitters) {
+    EXPECT_EQ(Delay(Exponential({.base = absl::ZeroDuration(), .jitter = jitter}), 5), 0);
+  }
+}
+
+TEST(BackoffTest, TheShortestBaseIsAPause) {
+  EXPECT_EQ(Constant(absl::Nanoseconds(1) / 4).PlainNanos(1), 1);
+}
+
+std::string Complaint(const Backoff& backoff) {
+  const absl::Status status = backoff.Validate("Retry");
+  EXPECT_TRUE(status.ok() || absl::IsInvalidArgument(status)) << status;
+  return std::string(status.message());
+}
+
+TEST(BackoffTest, AcceptsWhatMakesSense) {
+  EXPECT_EQ(Complaint({}), "");
+  EXPECT_EQ(Complaint(Constant(absl::Hours(1))), "");
+  EXPECT_EQ(Complaint(Exponential({.base = absl::ZeroDuration(), .cap = absl::ZeroDuration()})),
+            "");
+  EXPECT_EQ(Complaint(Exponential({.multiplier = 1, .cap = absl::InfiniteDuration()})), "");
+  EXPECT_EQ(Complaint(Exponential({.jitter = Jitter::kProportional, .jitter_fraction = 0})), "");
+}
+
+TEST(BackoffTest, NamesTheFieldThatMakesNoSense) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double inf = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(Complaint(Exponential({.base = absl::Milliseconds(-5)})),
+            "Retry.backoff.base is -5ms; it must not be negative");
+  EXPECT_EQ(Complaint(Constant(absl::InfiniteDuration())),
+            "Retry.backoff.base is inf; it must be finite");
+  EXPECT_EQ(Complaint(Exponential({.cap = absl::Milliseconds(10)})),
+            "Retry.backoff.cap is 10ms; it must not be below base, which is 50ms");
+  EXPECT_EQ(Complaint(Exponential({.multiplier = 0.5})),
+            "Retry.backoff.multiplier is 0.5; it must be finite and at least 1");
+  EXPECT_EQ(Complaint(Exponential({.multiplier = nan})),
+            "Retry.backoff.multiplier is nan; it must be finite and at least 1");
+  EXPECT_EQ(Complaint(Exponential({.multiplier = inf})),
+            "Retry.backoff.multiplier is inf; it must be finite and at least 1");
+  EXPECT_EQ(Complaint(Exponential({.jitter_fraction = nan})),
+            "Retry.backoff.jitter_fraction is nan; it must be from 0 to 1");
+  EXPECT_EQ(Complaint(Exponential({.jitter_fraction = -0.1})),
+            "Retry.backoff.jitter_fraction is -0.1; it must be from 0 to 1");
+  EXPECT_EQ(Complaint(Exponential({.jitter_fraction = 1.5})),
+            "Retry.backoff.jitter_fraction is 1.5; it must be from 0 to 1");
+  EXPECT_EQ(Complaint(Constant(absl::Seconds(1), Jitter::kDecorrelated)),
+            "Retry.backoff.jitter is kDecorrelated; it must be another one where kind isn't "
+            "kExponential");
+  Backoff backoff;
+  backoff.kind = static_cast<Backoff::Kind>(9);
+  EXPECT_EQ(Complaint(backoff),
+            "Retry.backoff.kind is 9; it must be kConstant, kLinear or kExponential");
+  backoff = {};
+  backoff.jitter = static_cast<Jitter>(9);
+  EXPECT_EQ(Complaint(backoff),
+            "Retry.backoff.jitter is 9; it must be kNone, kFull, kEqual, kDecorrelated or "
+            "kProportional");
+}
+
+}  // namespace
+}  // namespace redial
