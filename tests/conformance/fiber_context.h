@@ -1,0 +1,57 @@
+// A flow of control with a stack of its own, and the switch to and from it.
+#ifndef REDIAL_TESTS_CONFORMANCE_FIBER_CONTEXT_H_
+#define REDIAL_TESTS_CONFORMANCE_FIBER_CONTEXT_H_
+
+#include <cstddef>
+
+#include "absl/functional/any_invocable.h"
+
+namespace redial::conformance {
+
+// Resume and Suspend alternate, on one thread. Destroyed only when it has not begun or has
+// finished. Tells AddressSanitizer and ThreadSanitizer of each switch, and keeps the C++ runtime's
+// record of exceptions in flight apart, so that a fiber may wait inside a catch block.
+class FiberContext {
+ public:
+  explicit FiberContext(absl::AnyInvocable<void()> fn);
+  FiberContext(const FiberContext&) = delete;
+  FiberContext& operator=(const FiberContext&) = delete;
+  ~FiberContext();
+
+  // From outside: runs the fiber until it suspends or returns.
+  void Resume();
+  // From inside: goes on after the Resume that led here.
+  void Suspend();
+
+  bool finished() const { return finished_; }
+
+ private:
+  // __cxa_eh_globals, which the ABI fixes: a pointer and a count.
+  struct ExceptionState {
+    void* caught = nullptr;
+    unsigned int uncaught = 0;
+  };
+
+  // What the sanitizers know a flow of control by.
+  struct Identity {
+    void* fake_stack = nullptr;
+    const void* bottom = nullptr;
+    size_t size = 0;
+    void* tsan = nullptr;
+  };
+
+  void Run();
+
+  absl::AnyInvocable<void()> fn_;
+  bool finished_ = false;
+  void* mapping_ = nullptr;
+  void* inside_ = nullptr;   // where Resume jumps to
+  void* outside_ = nullptr;  // where Suspend jumps to
+  Identity fiber_;
+  Identity thread_;
+  ExceptionState exceptions_;
+};
+
+}  // namespace redial::conformance
+
+#endif  // REDIAL_TESTS_CONFORMANCE_FIBER_CONTEXT_H_
