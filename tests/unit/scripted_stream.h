@@ -14,7 +14,7 @@
 
 #include "redial/stream.h"
 
-namespace redial::testing_internal {
+namespace redial::testing {
 
 // What a test holds on to after the socket took the stream.
 struct StreamScript {
@@ -102,6 +102,6 @@ class ScriptedStream final : public Stream {
   StreamScript& script_;
 };
 
-}  // namespace redial::testing_internal
+}  // namespace redial::testing
 
 #endif  // REDIAL_TESTS_UNIT_SCRIPTED_STREAM_H_

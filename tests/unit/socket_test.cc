@@ -12,9 +12,9 @@
 namespace redial {
 namespace {
 
+using testing::ScriptedStream;
+using testing::StreamScript;
 using testing::VirtualRuntime;
-using testing_internal::ScriptedStream;
-using testing_internal::StreamScript;
 
 class SocketTest : public ::testing::Test {
  protected:

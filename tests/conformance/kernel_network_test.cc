@@ -1,0 +1,395 @@
+// Connecting, listening and accepting on the real kernel, where peers fail.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "redial/failure.h"
+#include "redial/listener.h"
+#include "redial/network.h"
+#include "redial/runtime.h"
+#include "redial/socket.h"
+#include "src/net/sockaddr.h"
+#include "tests/support/raw_socket.h"
+
+namespace redial {
+namespace {
+
+using testing::OpenDescriptors;
+using testing::RawSocket;
+
+constexpr absl::Duration kHang = absl::Seconds(2);
+const Address kAnyPort = Address::Ipv4({127, 0, 0, 1}, 0);
+
+Runtime& Threads() { return Runtime::Threads(); }
+Deadline In(absl::Duration d) { return Deadline::After(Threads().Now(), d); }
+
+// Connects as a dial of one address does.
+absl::StatusOr<std::unique_ptr<Stream>> Start(const Address& address) {
+  return KernelNetwork().StartConnect(address, SocketOptions());
+}
+int Finish(Stream& stream, absl::Duration limit = kHang) {
+  const Deadline deadline = In(limit);
+  for (;;) {
+    const Io io = stream.FinishConnect();
+    if (io.error != EAGAIN) return io.error;
+    if (io.want == nullptr) return EAGAIN;
+    if (Threads().Wait(*io.want, deadline, {}) != WaitResult::kReady) return ETIMEDOUT;
+  }
+}
+absl::StatusOr<Socket> Connect(const Address& address) {
+  absl::StatusOr<std::unique_ptr<Stream>> stream = Start(address);
+  if (!stream.ok()) return stream.status();
+  if (const int error = Finish(**stream)) return absl::UnavailableError(ErrnoName(error));
+  return Socket(*std::move(stream));
+}
+int Option(int fd, int level, int name) {
+  int value = 0;
+  socklen_t size = sizeof(value);
+  EXPECT_EQ(::getsockopt(fd, level, name, &value, &size), 0);
+  return value;
+}
+
+// A directory of its own for the paths of Unix sockets.
+class PathTest : public ::testing::Test {
+ protected:
+  PathTest() { EXPECT_NE(::mkdtemp(directory_.data()), nullptr); }
+  ~PathTest() override {
+    ::unlink((directory_ + "/s").c_str());
+    EXPECT_EQ(::rmdir(directory_.c_str()), 0) << directory_;
+  }
+  Address path() const { return *Address::Unix(directory_ + "/s"); }
+
+ private:
+  std::string directory_ = "/tmp/redial-test-XXXXXX";
+};
+
+class EveryFamily : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(EveryFamily, ConnectsAcceptsAndExchanges) {
+  const int before = OpenDescriptors();
+  {
+    absl::StatusOr<Listener> listener = Listener::Listen(*Address::Parse(GetParam()));
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    absl::StatusOr<Socket> client = Connect(listener->local());
+    ASSERT_TRUE(client.ok()) << client.status();
+    absl::StatusOr<Socket> server = listener->Accept(In(kHang));
+    ASSERT_TRUE(server.ok()) << server.status();
+    EXPECT_EQ(client->peer(), listener->local());
+    EXPECT_EQ(server->local(), listener->local());
+    EXPECT_EQ(server->peer(), client->local());
+    ASSERT_TRUE(client->Write("ping").ok());
+    EXPECT_EQ(*server->ReadExactly(4), "ping");
+    for (const int fd : {client->fd(), server->fd()}) {
+      EXPECT_NE(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+      EXPECT_NE(::fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    }
+  }
+  EXPECT_EQ(OpenDescriptors(), before);
+}
+INSTANTIATE_TEST_SUITE_P(Kernel, EveryFamily,
+                         ::testing::Values("127.0.0.1:0", "[::1]:0", "@redial-kernel-test"));
+
+TEST(KernelConnect, SetsItsOptions) {
+  const RawSocket listener = RawSocket::Listener();
+  absl::StatusOr<std::unique_ptr<Stream>> stream = Start(listener.local());
+  ASSERT_TRUE(stream.ok());
+  const int fd = (*stream)->fd();
+  EXPECT_EQ(Option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+  EXPECT_EQ(Option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(Option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 15);
+  EXPECT_EQ(Option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 5);
+  EXPECT_EQ(Option(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
+  EXPECT_EQ(Option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 30'000);
+}
+
+TEST(KernelConnect, LeavesOptionsAloneWhereItIsTold) {
+  const RawSocket listener = RawSocket::Listener();
+  SocketOptions options;
+  options.no_delay = false;
+  options.keepalive_idle = absl::InfiniteDuration();
+  options.user_timeout = absl::InfiniteDuration();
+  options.receive_buffer = 8192;
+  absl::StatusOr<std::unique_ptr<Stream>> stream =
+      KernelNetwork().StartConnect(listener.local(), options);
+  ASSERT_TRUE(stream.ok());
+  const int fd = (*stream)->fd();
+  EXPECT_EQ(Option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
+  EXPECT_EQ(Option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+  EXPECT_EQ(Option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+  EXPECT_EQ(Option(fd, SOL_SOCKET, SO_RCVBUF), 2 * 8192);  // the kernel doubles it
+}
+
+TEST(KernelConnect, RefusesOptionsThatMakeNoSense) {
+  SocketOptions options;
+  options.keepalive_probes = 0;
+  EXPECT_EQ(
+      KernelNetwork().StartConnect(kAnyPort, options).status(),
+      absl::InvalidArgumentError("SocketOptions.keepalive_probes is 0; it must be from 1 to 127"));
+  EXPECT_EQ(Start(Address()).status(), absl::InvalidArgumentError("connect: no address was given"));
+}
+
+TEST(KernelConnect, TellsARefusal) {
+  RawSocket listener = RawSocket::Listener();
+  const Address address = listener.local();
+  listener.Close();
+  absl::StatusOr<std::unique_ptr<Stream>> stream = Start(address);
+  ASSERT_TRUE(stream.ok());
+  EXPECT_EQ(Finish(**stream), ECONNREFUSED);
+}
+
+// Somebody who fetches SO_ERROR first must not make it look as if it went on for ever.
+TEST(KernelConnect, ALostErrnoIsStillAFailure) {
+  RawSocket listener = RawSocket::Listener();
+  const Address address = listener.local();
+  listener.Close();
+  absl::StatusOr<std::unique_ptr<Stream>> stream = Start(address);
+  ASSERT_TRUE(stream.ok());
+  EXPECT_EQ(Option((*stream)->fd(), SOL_SOCKET, SO_ERROR), ECONNREFUSED);
+  EXPECT_EQ(Finish(**stream), ECONNABORTED);
+}
+
+TEST(KernelConnect, ABlackHoleIsWaitedFor) {
+  const RawSocket listener = RawSocket::Listener();
+  listener.DropIncoming();
+  absl::StatusOr<std::unique_ptr<Stream>> stream = Start(listener.local());
+  ASSERT_TRUE(stream.ok());
+  EXPECT_EQ(Finish(**stream, absl::Milliseconds(20)), ETIMEDOUT);
+  (*stream)->Close();
+  EXPECT_EQ((*stream)->FinishConnect().error, EBADF);
+}
+
+// Asio and sockpp report success here, and the first write fails with ENOTCONN.
+TEST_F(PathTest, AFullBacklogIsTriedAgain) {
+  absl::StatusOr<Listener> listener = Listener::Listen(path(), {.backlog = 0});
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  absl::StatusOr<std::unique_ptr<Stream>> first = Start(path());
+  ASSERT_TRUE(first.ok());
+  ASSERT_EQ(Finish(**first), 0);
+  absl::StatusOr<std::unique_ptr<Stream>> second = Start(path());
+  ASSERT_TRUE(second.ok()) << second.status();
+  for (int i = 0; i < 3; ++i) {
+    const Io io = (*second)->FinishConnect();
+    EXPECT_EQ(io.error, EAGAIN);
+    EXPECT_EQ(io.want, nullptr);
+  }
+  ASSERT_TRUE(listener->Accept(In(kHang)).ok());
+  EXPECT_EQ((*second)->FinishConnect().error, 0);
+  EXPECT_EQ((*second)->FinishConnect().error, 0);
+  Socket socket(*std::move(second));
+  EXPECT_TRUE(socket.Write("x").ok());
+}
+
+TEST_F(PathTest, AFullBacklogWhoseListenerGoesIsRefused) {
+  absl::StatusOr<Listener> listener = Listener::Listen(path(), {.backlog = 0});
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  const absl::StatusOr<std::unique_ptr<Stream>> first = Start(path());
+  absl::StatusOr<std::unique_ptr<Stream>> second = Start(path());
+  ASSERT_TRUE(second.ok());
+  listener->Close();
+  EXPECT_EQ((*second)->FinishConnect().error, ECONNREFUSED);
+}
+
+TEST_F(PathTest, APathWithoutASocketIsUnavailable) {
+  const absl::Status status = Start(path()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(status.message(),
+            "connect to " + path().ToString() + ": no such file or directory (ENOENT)");
+  EXPECT_EQ(FailureOf(status)->phase, Phase::kConnect);
+  EXPECT_EQ(FailureOf(status)->sent, Sent::kNo);
+}
+
+// A port that nobody listens on, of the kind that the kernel gives to those who connect.
+Address PortForConnects() {
+  const RawSocket listener = RawSocket::Listener();
+  RawSocket client = RawSocket::Connect(listener.local());
+  const RawSocket server = listener.Accept();
+  const Address address = client.local();
+  client.Reset();
+  return address;
+}
+
+// Connects to it until the kernel gives that very port to the caller.
+bool ReachesItself(const Address& address, int dials) {
+  const internal::SockAddr to = internal::ToSockAddr(address);
+  for (int dial = 0; dial < dials; ++dial) {
+    RawSocket socket(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::connect(socket.fd(), to.get(), to.size) != 0) continue;
+    socket.Reset();
+    return true;
+  }
+  return false;
+}
+
+// Go dials again when it reached itself (selfConnect), and so does redial.
+TEST(KernelConnect, NeverReachesItself) {
+  constexpr int kDials = 40'000;  // more than there are such ports
+  const Address address = PortForConnects();
+  ASSERT_TRUE(ReachesItself(address, kDials)) << "this kernel has no such trap";
+  for (int dial = 0; dial < kDials; ++dial) {
+    absl::StatusOr<std::unique_ptr<Stream>> stream = Start(address);
+    ASSERT_TRUE(stream.ok()) << stream.status();
+    ASSERT_EQ((*stream)->FinishConnect().error, ECONNREFUSED) << "dial " << dial;
+  }
+}
+
+TEST(KernelListen, TellsWhatIsWrong) {
+  const RawSocket taken = RawSocket::Listener();
+  const absl::Status in_use = Listener::Listen(taken.local()).status();
+  EXPECT_EQ(in_use.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(in_use.message(),
+            "listen on " + taken.local().ToString() + ": address already in use (EADDRINUSE)");
+  EXPECT_EQ(FailureOf(in_use)->phase, Phase::kListen);
+  const absl::Status elsewhere = Listener::Listen(Address::Ipv4({192, 0, 2, 1}, 0)).status();
+  EXPECT_EQ(elsewhere.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(elsewhere.message(),
+            "listen on 192.0.2.1:0: not an address of this machine (EADDRNOTAVAIL)");
+  EXPECT_EQ(Listener::Listen(kAnyPort, {.backlog = -1}).status(),
+            absl::InvalidArgumentError("ListenOptions.backlog is -1; it must be at least 0"));
+  EXPECT_EQ(Listener::Listen(Address()).status(),
+            absl::InvalidArgumentError("listen: no address was given"));
+}
+
+TEST_F(PathTest, ItsPathGoesWithTheListener) {
+  const std::string file = path().path();
+  {
+    const absl::StatusOr<Listener> listener = Listener::Listen(path());
+    ASSERT_TRUE(listener.ok());
+    EXPECT_EQ(::access(file.c_str(), F_OK), 0);
+  }
+  EXPECT_NE(::access(file.c_str(), F_OK), 0);
+}
+
+TEST_F(PathTest, AnothersPathStays) {
+  const std::string file = path().path();
+  std::optional<Listener> first = *Listener::Listen(path());
+  const std::string aside = file + ".old";
+  ASSERT_EQ(::rename(file.c_str(), aside.c_str()), 0);
+  const absl::StatusOr<Listener> second = Listener::Listen(path());
+  ASSERT_TRUE(second.ok());
+  first.reset();
+  EXPECT_EQ(::access(file.c_str(), F_OK), 0);
+  EXPECT_EQ(::unlink(aside.c_str()), 0);
+}
+
+// userver: accept with 10 ms. Go TestAcceptTimeout: an expired one fails with a connection queued.
+TEST(KernelAccept, KeepsItsDeadline) {
+  absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
+  ASSERT_TRUE(listener.ok());
+  const std::string on = "accept on " + listener->local().ToString();
+  const Deadline deadline = In(absl::Milliseconds(10));
+  const absl::Status late = listener->Accept(deadline).status();
+  EXPECT_TRUE(deadline.expired(Threads().Now()));
+  EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded) << late;
+  EXPECT_EQ(FailureOf(late)->phase, Phase::kAccept);
+
+  const RawSocket queued = RawSocket::Connect(listener->local());
+  EXPECT_EQ(listener->Accept(Deadline::Past()).status().message(),
+            on + " not begun: the deadline had passed");
+  EXPECT_TRUE(listener->Accept(In(kHang)).ok());
+}
+
+// CPython testAcceptTimeout, and: accepted sockets don't inherit the listener's timeout.
+TEST(KernelAccept, TimeoutsAreTheListenersOwn) {
+  absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
+  ASSERT_TRUE(listener.ok());
+  ASSERT_TRUE(listener->set_operation_timeout(absl::ZeroDuration()).ok());
+  const absl::Status nobody = listener->Accept().status();
+  EXPECT_EQ(nobody.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(nobody.message(),
+            "accept on " + listener->local().ToString() + ": nobody to accept (EAGAIN)");
+  EXPECT_EQ(FailureOf(nobody)->error, EAGAIN);
+  ASSERT_TRUE(listener->set_operation_timeout(absl::Milliseconds(5)).ok());
+  const Instant start = Threads().Now();
+  EXPECT_EQ(listener->Accept().status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_GE(Threads().Now() - start, absl::Milliseconds(5));
+  const RawSocket client = RawSocket::Connect(listener->local());
+  const absl::StatusOr<Socket> accepted = listener->Accept();
+  ASSERT_TRUE(accepted.ok());
+  EXPECT_EQ(accepted->operation_timeout(), absl::InfiniteDuration());
+  EXPECT_EQ(accepted->deadline(), Deadline::Never());
+  EXPECT_FALSE(listener->set_operation_timeout(-absl::Seconds(1)).ok());
+  EXPECT_EQ(listener->operation_timeout(), absl::Milliseconds(5));
+}
+
+TEST(KernelAccept, AcceptedSocketsHaveTheOptions) {
+  absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
+  ASSERT_TRUE(listener.ok());
+  const RawSocket client = RawSocket::Connect(listener->local());
+  const absl::StatusOr<Socket> accepted = listener->Accept(In(kHang));
+  ASSERT_TRUE(accepted.ok());
+  EXPECT_EQ(Option(accepted->fd(), IPPROTO_TCP, TCP_NODELAY), 1);
+  EXPECT_EQ(Option(accepted->fd(), SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(Option(accepted->fd(), IPPROTO_TCP, TCP_KEEPIDLE), 15);
+  EXPECT_EQ(Option(accepted->fd(), IPPROTO_TCP, TCP_USER_TIMEOUT), 30'000);
+}
+
+TEST(KernelAccept, CloseAndStopEndIt) {
+  for (int round = 0; round < 50; ++round) {
+    absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
+    ASSERT_TRUE(listener.ok());
+    std::stop_source stop;
+    absl::Status status;
+    std::thread accepting([&] { status = listener->Accept(In(kHang), stop.get_token()).status(); });
+    if (round % 2 == 1) Threads().SleepUntil(In(absl::Milliseconds(1)), {});
+    const bool close = round % 4 < 2;
+    if (close) {
+      listener->Close();
+    } else {
+      stop.request_stop();
+    }
+    accepting.join();
+    ASSERT_EQ(status.code(),
+              close ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kCancelled)
+        << status;
+  }
+}
+
+TEST(KernelAccept, SeveralThreadsAtOnce) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 50;
+  absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
+  ASSERT_TRUE(listener.ok());
+  std::vector<int> accepted(kThreads, 0);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      while (accepted[i] < kEach && listener->Accept(In(absl::Seconds(20))).ok()) ++accepted[i];
+    });
+  }
+  for (int i = 0; i < kThreads * kEach; ++i) RawSocket::Connect(listener->local());
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(accepted, std::vector<int>(kThreads, kEach));
+}
+
+TEST(KernelAccept, OutOfDescriptorsIsAnErrorThatPasses) {
+  absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
+  ASSERT_TRUE(listener.ok());
+  const RawSocket client = RawSocket::Connect(listener->local());
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const absl::Status accept = listener->Accept(In(kHang)).status();
+  const absl::Status connect = Start(listener->local()).status();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(accept.code(), absl::StatusCode::kResourceExhausted) << accept;
+  EXPECT_EQ(FailureOf(accept)->error, EMFILE);
+  EXPECT_EQ(connect.code(), absl::StatusCode::kResourceExhausted) << connect;
+  EXPECT_TRUE(listener->Accept(In(kHang)).ok());
+}
+
+}  // namespace
+}  // namespace redial
