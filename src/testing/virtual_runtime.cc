@@ -4,7 +4,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 namespace redial::testing {
 namespace {
@@ -25,8 +24,8 @@ std::string FormatSeconds(absl::Duration duration) {
   const int64_t nanos = ToNanos(duration);
   // Unsigned, so that the smallest int64_t has an absolute value.
   const uint64_t magnitude = nanos < 0 ? uint64_t{0} - static_cast<uint64_t>(nanos) : nanos;
-  std::string text = absl::StrFormat("%s%d.%09d", nanos < 0 ? "-" : "", magnitude / 1000000000,
-                                     magnitude % 1000000000);
+  std::string text = absl::StrCat(nanos < 0 ? "-" : "", magnitude / 1000000000, ".",
+                                  absl::Dec(magnitude % 1000000000, absl::kZeroPad9));
   text.erase(text.find_last_not_of('0') + 1);
   if (text.back() == '.') text.pop_back();
   return text + "s";

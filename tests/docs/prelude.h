@@ -8,9 +8,13 @@
 
 #include <cerrno>
 #include <iostream>
+#include <stop_token>
 #include <string>
 #include <utility>
 
+#include "redial/redial.h"
+#include "redial/testing/fake_network.h"
+#include "redial/testing/matchers.h"
 #include "redial/version.h"
 
 #endif  // REDIAL_TESTS_DOCS_PRELUDE_H_
