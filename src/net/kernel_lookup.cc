@@ -272,6 +272,10 @@ void KernelLookup::Rearm(Instant now) {
     if (socket.readable) sources_.emplace_back(socket.fd, Source::Kind::kReadable);
     if (socket.writable) sources_.emplace_back(socket.fd, Source::Kind::kWritable);
   }
+  if (name_servers_.late_error()) {
+    next_timer_ = Deadline(now);
+    return;
+  }
   timeval left{};
   if (ares_timeout(channel_, nullptr, &left) != nullptr) {
     next_timer_ = Deadline::After(now, absl::DurationFromTimeval(left));

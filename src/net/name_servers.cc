@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -91,7 +92,7 @@ ares_socket_t NameServers::Open(int family, int type, int protocol, void* self) 
     servers->socket_error_ = errno;
     return ARES_SOCKET_BAD;
   }
-  servers->connections_.push_back({fd, type == SOCK_STREAM, 0});
+  servers->connections_.push_back({fd, type == SOCK_STREAM, 0, 0});
   return fd;
 }
 
@@ -118,6 +119,11 @@ int NameServers::Connect(ares_socket_t fd, const sockaddr* address, ares_socklen
 ares_ssize_t NameServers::Receive(ares_socket_t fd, void* data, size_t size, int flags,
                                   sockaddr* from, ares_socklen_t* from_length, void* self) {
   auto* servers = static_cast<NameServers*>(self);
+  if (Connection* connection = servers->Find(fd);
+      connection != nullptr && connection->late_error != 0) {
+    errno = std::exchange(connection->late_error, 0);
+    return -1;
+  }
   const ssize_t received = RetryOnEintr(
       [&] { return ::recvfrom(fd, data, size, flags | MSG_DONTWAIT, from, from_length); });
   const int error = errno;
@@ -143,9 +149,20 @@ ares_ssize_t NameServers::Send(ares_socket_t fd, const iovec* data, int count, v
     servers->SentTo(fd, data, count);
   } else if (error != EAGAIN) {
     servers->Failed(fd, error);
+    if (Connection* connection = servers->Find(fd); connection != nullptr && !connection->tcp) {
+      connection->late_error = error;
+      ares_ssize_t size = 0;
+      for (int i = 0; i < count; ++i) size += static_cast<ares_ssize_t>(data[i].iov_len);
+      return size;
+    }
   }
   errno = error;
   return sent;
+}
+
+bool NameServers::late_error() const {
+  return std::any_of(connections_.begin(), connections_.end(),
+                     [](const Connection& c) { return c.late_error != 0; });
 }
 
 NameServers::Connection* NameServers::Find(ares_socket_t fd) {

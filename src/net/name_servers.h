@@ -36,6 +36,10 @@ class NameServers {
 
   // An errno that kept us from opening a socket at all; 0 if none did.
   int socket_error() const { return socket_error_; }
+  // A datagram that nobody took is reported once, by the next call on its socket. Where that sends
+  // another query, c-ares would fail that one and wait for an answer to the first until its timeout;
+  // so the report is kept for the next receive. True when one is due now.
+  bool late_error() const;
   // Whether any server was asked.
   bool asked() const { return !servers_.empty(); }
   // Those that were asked in vain, in the order in which they were.
@@ -57,6 +61,7 @@ class NameServers {
     ares_socket_t fd;
     bool tcp;
     size_t server;
+    int late_error;  // see `late_error()`
   };
 
   static ares_socket_t Open(int family, int type, int protocol, void* self);
