@@ -99,6 +99,14 @@ void NameServer::Add(const std::string& name, const std::string& literal) {
   }
 }
 
+void NameServer::Replace(const std::string& name, const std::string& literal) {
+  {
+    const std::lock_guard lock(mu_);
+    records_.erase(name);
+  }
+  Add(name, literal);
+}
+
 void NameServer::Set(const std::string& name, const Behaviour& behaviour) {
   const std::lock_guard lock(mu_);
   records_[name].behaviour = behaviour;

@@ -45,6 +45,8 @@ class NameServer {
   // "127.0.0.1:5300".
   const std::string& address() const { return address_; }
   void Add(const std::string& name, const std::string& literal);
+  // What `name` stood for until now is forgotten.
+  void Replace(const std::string& name, const std::string& literal);
   void Set(const std::string& name, const Behaviour& behaviour);
   // Takes every query and answers none: a black hole.
   void DropAll();
