@@ -9,17 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "redial/failure.h"
 #include "src/core/format.h"
+#include "src/core/story.h"
 
 namespace redial::internal {
 namespace {
-
-std::string CauseText(const AttemptRecord& record) {
-  if (record.error != 0) {
-    return absl::StrCat(ErrnoText(record.error), " (", ErrnoName(record.error), ")");
-  }
-  if (!record.detail.empty()) return OneLine(record.detail);
-  return absl::StatusCodeToString(record.code);
-}
 
 // The columns that the character with this first byte may take. Wide ones (CJK, emoji) begin at
 // U+1100, in three bytes; taking all of those for wide errs on the safe side.
@@ -37,13 +30,12 @@ std::string SubjectText(const CallEvent& event) {
 
 std::string AttemptFailedText(const CallEvent& event) {
   const AttemptRecord* record = event.record;
-  // A question about a value may come with the record of an earlier attempt.
+  // A question about a result may come with the record of an earlier attempt.
   if (record == nullptr || record->number != event.attempt ||
       record->code == absl::StatusCode::kOk) {
-    return absl::StrCat("attempt ", event.attempt, " returned a value that counts as a failure");
+    return absl::StrCat("attempt ", event.attempt, " returned a result that counts as a failure");
   }
-  return absl::StrCat("attempt ", event.attempt, " failed after ", DurationText(record->elapsed),
-                      ": ", CauseText(*record));
+  return absl::StrCat("attempt ", event.attempt, " failed: ", AttemptText(*record));
 }
 
 std::string CountdownText(absl::Duration left) {

@@ -15,8 +15,9 @@ namespace redial::internal {
 // "PING cache:6379"; the operation alone where the call has no target.
 std::string SubjectText(const CallEvent& event);
 
-// Of a kAttemptEnded or kAsking: "attempt 1 failed after 1 ms: connection refused (ECONNREFUSED)",
-// or "attempt 1 returned a value that counts as a failure".
+// Of a kAttemptEnded or kAsking, as the story will tell it: "attempt 1 failed: 10.0.0.7:6379
+// connection refused (ECONNREFUSED) after 1 ms", or "attempt 1 returned a result that counts as a
+// failure".
 std::string AttemptFailedText(const CallEvent& event);
 
 // Time left, rounded up to tenths of a second so that it steps evenly and never shows nothing left:

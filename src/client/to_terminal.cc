@@ -162,7 +162,7 @@ void TerminalSink::OnAttemptStarted(const CallEvent& event) {
 
 void TerminalSink::OnAttemptEnded(const CallEvent& event) {
   TellAttempt(event.call_id);
-  // Also of one that came back well: if the call goes on, its value counted as a failure.
+  // Also of one that came back well: if the call goes on, its result counted as a failure.
   untold_.push_back({event.call_id, absl::StrCat(internal::SubjectText(event), ": ",
                                                  internal::AttemptFailedText(event))});
 }
@@ -193,7 +193,7 @@ void TerminalSink::OnCallEnded(const CallEvent& event) {
   if (failed) {
     Line(kRed, Story(*event.status));
   } else if (event.reason != Reason::kNone) {
-    Line(kRed, absl::StrCat(EndText(event, "ended with a value that counts as a failure"), ": ",
+    Line(kRed, absl::StrCat(EndText(event, "ended with a result that counts as a failure"), ": ",
                             internal::ToAbsl(ReasonText(event.reason))));
   } else if (event.attempt > 1) {
     Line(kGreen, EndText(event, "ok"));

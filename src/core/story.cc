@@ -1,6 +1,8 @@
 // A story is told from the structured failure, not from the status's message, so that it reads
 // alike whoever made the status. An attempt's own message comes in where it says more: in an
 // application's failures, and after "read from <address>" in redial's own (see `Doing`).
+#include "src/core/story.h"
+
 #include <cerrno>
 #include <cstddef>
 #include <limits>
@@ -294,6 +296,14 @@ std::string Tell(const absl::Status& status) {
 }
 
 }  // namespace
+
+namespace internal {
+
+std::string AttemptText(const AttemptRecord& record) {
+  return OneLine(redial::AttemptText(record), std::numeric_limits<size_t>::max());
+}
+
+}  // namespace internal
 
 std::string Story(const absl::Status& status) {
   if (status.ok()) return "OK";
