@@ -22,12 +22,13 @@
 #include "redial/runtime.h"
 #include "redial/socket.h"
 #include "src/net/sockaddr.h"
+#include "tests/support/kernel.h"
 #include "tests/support/raw_socket.h"
 
 namespace redial {
 namespace {
 
-using testing::OpenDescriptors;
+using testing::CountDescriptors;
 using testing::RawSocket;
 
 constexpr absl::Duration kHang = absl::Seconds(2);
@@ -79,7 +80,7 @@ class PathTest : public ::testing::Test {
 class EveryFamily : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(EveryFamily, ConnectsAcceptsAndExchanges) {
-  const int before = OpenDescriptors();
+  const size_t before = CountDescriptors();
   {
     absl::StatusOr<Listener> listener = Listener::Listen(*Address::Parse(GetParam()));
     ASSERT_TRUE(listener.ok()) << listener.status();
@@ -97,7 +98,7 @@ TEST_P(EveryFamily, ConnectsAcceptsAndExchanges) {
       EXPECT_NE(::fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
     }
   }
-  EXPECT_EQ(OpenDescriptors(), before);
+  EXPECT_EQ(CountDescriptors(), before);
 }
 INSTANTIATE_TEST_SUITE_P(Kernel, EveryFamily,
                          ::testing::Values("127.0.0.1:0", "[::1]:0", "@redial-kernel-test"));

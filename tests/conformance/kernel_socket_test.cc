@@ -16,12 +16,13 @@
 #include "redial/failure.h"
 #include "redial/runtime.h"
 #include "redial/socket.h"
+#include "tests/support/kernel.h"
 #include "tests/support/raw_socket.h"
 
 namespace redial {
 namespace {
 
-using testing::OpenDescriptors;
+using testing::CountDescriptors;
 using testing::Pair;
 using testing::RawSocket;
 using testing::TcpPair;
@@ -49,12 +50,12 @@ absl::Duration Timed(Work work) {
 
 class KernelSocketTest : public ::testing::Test {
  protected:
-  ~KernelSocketTest() override { EXPECT_EQ(OpenDescriptors(), descriptors_); }
+  ~KernelSocketTest() override { EXPECT_EQ(CountDescriptors(), descriptors_); }
 
  private:
   // A thread's first wait opens a descriptor of its own, which it keeps.
   const bool warm_ = Threads().SleepUntil(In(absl::Microseconds(1)), {}) == WaitResult::kTimedOut;
-  const int descriptors_ = OpenDescriptors();
+  const size_t descriptors_ = CountDescriptors();
 };
 
 // Go TestReadTimeoutFluctuation, without its upper bound.

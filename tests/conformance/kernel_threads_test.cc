@@ -12,12 +12,13 @@
 #include "absl/status/status.h"
 #include "redial/runtime.h"
 #include "redial/socket.h"
+#include "tests/support/kernel.h"
 #include "tests/support/raw_socket.h"
 
 namespace redial {
 namespace {
 
-using testing::OpenDescriptors;
+using testing::CountDescriptors;
 using testing::Pair;
 using testing::RawSocket;
 using testing::TcpPair;
@@ -56,7 +57,7 @@ absl::Status Disturb(int round, const std::function<absl::Status()>& wait,
 
 // Go TestCloseUnblocksRead; close(2) alone would not wake the reader.
 TEST(KernelThreads, CloseEndsAReadAndAWrite) {
-  const int before = OpenDescriptors();
+  const size_t before = CountDescriptors();
   for (int round = 0; round < kRounds; ++round) {
     Pair pair = TcpPair();
     const bool reads = round % 4 < 2;
@@ -66,7 +67,7 @@ TEST(KernelThreads, CloseEndsAReadAndAWrite) {
     ASSERT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
     ASSERT_EQ(pair.ours.fd(), -1);
   }
-  EXPECT_EQ(OpenDescriptors(), before);
+  EXPECT_EQ(CountDescriptors(), before);
 }
 
 TEST(KernelThreads, StopEndsAReadAndAWrite) {

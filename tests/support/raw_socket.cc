@@ -1,6 +1,5 @@
 #include "tests/support/raw_socket.h"
 
-#include <dirent.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -98,15 +97,6 @@ Pair UnixPair() {
   int ends[2];
   Must(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "socketpair");
   return {*Socket::Adopt(ends[0]), RawSocket(ends[1])};
-}
-
-int OpenDescriptors() {
-  DIR* const directory = ::opendir("/proc/self/fd");
-  if (directory == nullptr) return -1;
-  int count = 0;
-  while (::readdir(directory) != nullptr) ++count;
-  ::closedir(directory);
-  return count - 3;  // ".", ".." and the directory's own
 }
 
 }  // namespace redial::testing

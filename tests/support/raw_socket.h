@@ -60,9 +60,6 @@ struct Pair {
 Pair TcpPair();
 Pair UnixPair();
 
-// How many descriptors this process has open.
-int OpenDescriptors();
-
 }  // namespace redial::testing
 
 #endif  // REDIAL_TESTS_SUPPORT_RAW_SOCKET_H_

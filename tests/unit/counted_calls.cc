@@ -1,0 +1,52 @@
+#include "tests/unit/counted_calls.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <new>
+
+namespace redial::testing {
+
+Counts counts;
+
+}  // namespace redial::testing
+
+extern "C" {
+
+ssize_t recv(int fd, void* buffer, size_t size, int flags) {
+  ++redial::testing::counts.receives;
+  return ::syscall(SYS_recvfrom, fd, buffer, size, flags, nullptr, nullptr);
+}
+
+ssize_t send(int fd, const void* data, size_t size, int flags) {
+  ++redial::testing::counts.sends;
+  return ::syscall(SYS_sendto, fd, data, size, flags, nullptr, 0);
+}
+
+struct pollfd;
+int ppoll(pollfd* fds, unsigned long count, const timespec* timeout, const sigset_t* mask) {
+  ++redial::testing::counts.waits;
+  timespec copy{};
+  if (timeout != nullptr) copy = *timeout;
+  return static_cast<int>(::syscall(SYS_ppoll, fds, count, timeout != nullptr ? &copy : nullptr,
+                                    mask, sizeof(unsigned long)));
+}
+
+int clock_gettime(clockid_t clock, timespec* now) noexcept {
+  ++redial::testing::counts.clock_reads;
+  return static_cast<int>(::syscall(SYS_clock_gettime, clock, now));
+}
+
+}  // extern "C"
+
+void* operator new(size_t size) {
+  ++redial::testing::counts.allocations;
+  if (void* const memory = std::malloc(size)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }

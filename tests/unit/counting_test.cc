@@ -1,0 +1,122 @@
+// What an operation that finds its data ready costs: counted, not timed.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "redial/runtime.h"
+#include "redial/socket.h"
+#include "tests/unit/counted_calls.h"
+
+namespace redial {
+namespace {
+
+using testing::counts;
+using testing::Counts;
+
+class CountingTest : public ::testing::Test {
+ protected:
+  CountingTest() {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    theirs_ = ends[1];
+    socket_.emplace(*Socket::Adopt(ends[0]));
+  }
+  ~CountingTest() override { ::close(theirs_); }
+
+  void Give(const std::string& bytes) {
+    ASSERT_EQ(::write(theirs_, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  }
+  Deadline InAMinute() { return Deadline::After(Runtime::Current().Now(), absl::Minutes(1)); }
+  template <typename Work>
+  Counts CountsOf(Work work) {
+    counts = Counts();
+    work();
+    return counts;
+  }
+  size_t ReadByte() {
+    char byte = 0;
+    return socket().Read(absl::MakeSpan(&byte, 1)).value_or(0);
+  }
+  Socket& socket() { return *socket_; }
+
+ private:
+  int theirs_ = -1;
+  std::optional<Socket> socket_;
+};
+
+TEST_F(CountingTest, AReadyReadIsOneSystemCallAndNothingElse) {
+  Give("x");
+  size_t n = 0;
+  const Counts cost = CountsOf([&] { n = ReadByte(); });
+  EXPECT_EQ(n, 1u);
+  EXPECT_EQ(cost.receives, 1);
+  EXPECT_EQ(cost.waits, 0);
+  EXPECT_EQ(cost.clock_reads, 0);
+  EXPECT_EQ(cost.allocations, 0);
+}
+
+TEST_F(CountingTest, ADeadlineCostsOneLookAtTheClock) {
+  std::stop_source stop;
+  socket().set_stop_token(stop.get_token());
+  socket().set_deadline(InAMinute());
+  Give("x");
+  size_t n = 0;
+  const Counts cost = CountsOf([&] { n = ReadByte(); });
+  EXPECT_EQ(n, 1u);
+  EXPECT_EQ(cost.receives, 1);
+  EXPECT_EQ(cost.waits, 0);
+  EXPECT_EQ(cost.clock_reads, 1);
+  EXPECT_EQ(cost.allocations, 0);
+}
+
+TEST_F(CountingTest, ATimeoutAloneCostsNothingUntilItWaits) {
+  ASSERT_TRUE(socket().set_operation_timeout(absl::Minutes(1)).ok());
+  Give("x");
+  const Counts cost = CountsOf([&] { ReadByte(); });
+  EXPECT_EQ(cost.receives, 1);
+  EXPECT_EQ(cost.clock_reads, 0);
+}
+
+TEST_F(CountingTest, AnExpiredDeadlineMakesNoSystemCall) {
+  socket().set_deadline(Deadline::Past());
+  Give("x");
+  const Counts cost = CountsOf([&] {
+    EXPECT_EQ(ReadByte(), 0u);
+    EXPECT_FALSE(socket().Write("x").ok());
+  });
+  EXPECT_EQ(cost.receives + cost.sends + cost.waits + cost.clock_reads, 0);
+}
+
+TEST_F(CountingTest, AWriteThatFitsIsOneSystemCall) {
+  const Counts cost = CountsOf([&] { ASSERT_TRUE(socket().Write("PING\r\n").ok()); });
+  EXPECT_EQ(cost.sends, 1);
+  EXPECT_EQ(cost.waits, 0);
+  EXPECT_EQ(cost.clock_reads, 0);
+  EXPECT_EQ(cost.allocations, 0);
+}
+
+TEST_F(CountingTest, BufferedLinesCostNoSystemCall) {
+  Give("a\nb\nc\n");
+  ASSERT_TRUE(socket().ReadUntil("\n").ok());
+  const Counts cost = CountsOf([&] {
+    ASSERT_TRUE(socket().ReadUntil("\n").ok());
+    ASSERT_TRUE(socket().ReadExactly(2).ok());
+  });
+  EXPECT_EQ(cost.receives, 0);
+  EXPECT_EQ(cost.allocations, 0);  // short strings
+}
+
+TEST_F(CountingTest, AReadThatWaitsTriesTwiceAndWaitsOnce) {
+  ASSERT_TRUE(socket().set_operation_timeout(absl::Milliseconds(1)).ok());
+  ReadByte();  // this thread's first wait makes what wakes it
+  const Counts cost = CountsOf([&] { ReadByte(); });
+  EXPECT_EQ(cost.receives, 1);
+  EXPECT_GE(cost.waits, 1);
+}
+
+}  // namespace
+}  // namespace redial
