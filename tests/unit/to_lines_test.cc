@@ -4,7 +4,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <set>
 #include <string>
 #include <string_view>
@@ -133,6 +135,29 @@ TEST_F(ToLinesTest, LeavesTicksOut) {
   call.Tick();
   EXPECT_TRUE(lines_.empty());
   EXPECT_EQ(sink_->tick_interval(), absl::InfiniteDuration());
+}
+
+TEST_F(ToLinesTest, EveryFieldEventAndReasonIsDocumented) {
+  std::ifstream page(REDIAL_SOURCE_DIR "/docs/events.md");
+  const std::string text{std::istreambuf_iterator<char>(page), std::istreambuf_iterator<char>()};
+  const auto expect_documented = [&](std::string_view name) {
+    EXPECT_NE(text.find("`" + std::string(name) + "`"), std::string::npos) << name;
+  };
+  RecordedCall call(*sink_);
+  call.Start();
+  call.AttemptStarted();
+  call.Connected("10.0.0.7:6379");
+  call.AttemptFailed(RefusedRecord());
+  call.Waiting(absl::Seconds(1));
+  call.Asking();
+  call.End(absl::UnavailableError("refused"), Reason::kExhausted);
+  ASSERT_EQ(lines_.size(), 7u);
+  for (const std::string& line : lines_) {
+    const Json parsed = Json::parse(line, nullptr, false);
+    expect_documented(parsed["event"].get<std::string>());
+    for (const auto& field : parsed.items()) expect_documented(field.key());
+  }
+  for (int i = 1; i < kReasonCount; ++i) expect_documented(ReasonName(static_cast<Reason>(i)));
 }
 
 // A peer's bytes are not ours to trust: every line parses, and is one line.
