@@ -143,6 +143,7 @@ std::string NameServer::Answer(const std::string& query, bool tcp,
                                std::chrono::milliseconds& delay) {
   Question question;
   if (query.size() < kHeader || !Parse(query, question)) return {};
+  if (question.type != kTypeA && question.type != kTypeAaaa) return {};
   const std::lock_guard lock(mu_);
   queries_.push_back((question.type == kTypeA ? "A " : "AAAA ") + question.name);
   if (drop_all_) return {};
