@@ -1,0 +1,117 @@
+// A real nginx, and an answer that is a value and yet a failure.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "redial/redial.h"
+#include "tests/support/servers.h"
+
+namespace redial {
+namespace {
+
+struct Reply {
+  int status = 0;
+  std::string head;
+  std::string body;
+};
+
+absl::StatusOr<Reply> Get(Socket& socket, std::string_view path) {
+  if (absl::Status sent = socket.Write(
+          absl::StrCat("GET ", std::string(path), " HTTP/1.0\r\nHost: localhost\r\n\r\n"));
+      !sent.ok()) {
+    return sent;
+  }
+  auto head = socket.ReadUntil("\r\n\r\n");
+  if (!head.ok()) return head.status();
+  Reply reply{.status = 0, .head = *head, .body = ""};
+  if (head->size() < 12 || !absl::SimpleAtoi(head->substr(9, 3), &reply.status)) {
+    return absl::InternalError("not an HTTP reply");
+  }
+  char buffer[512];
+  for (;;) {
+    const auto n = socket.Read(absl::MakeSpan(buffer));
+    if (!n.ok()) return n.status();
+    if (*n == 0) return reply;
+    reply.body.append(buffer, *n);
+  }
+}
+
+PolicyPtr RetryOn503() {
+  return Retry(
+      {.max_attempts = 3,
+       .backoff = Constant(absl::Milliseconds(10)),
+       .also_retry_on = OnResult<Reply>([](const Reply& reply) { return reply.status == 503; })});
+}
+
+TEST(Nginx, AnswersAGet) {
+  REDIAL_NEEDS_PROGRAM("nginx");
+  testing::NginxServer nginx;
+  auto client = Client::Create(nginx.target(), {Retry()});
+  ASSERT_TRUE(client.ok()) << client.status();
+  const auto reply = client->Call({.operation = "GET /", .idempotent = true},
+                                  [](Socket& socket) { return Get(socket, "/"); });
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_EQ(reply->status, 200);
+  EXPECT_EQ(reply->body, "hello\n");
+}
+
+TEST(Nginx, SaysBusyAndIsAskedAgain) {
+  REDIAL_NEEDS_PROGRAM("nginx");
+  testing::NginxServer nginx;
+  auto client = Client::Create(nginx.target(), {RetryOn503()});
+  ASSERT_TRUE(client.ok()) << client.status();
+  int asked = 0;
+  const auto reply =
+      client->Call({.operation = "GET /busy", .idempotent = true},
+                   [&](Socket& socket) { return Get(socket, ++asked < 3 ? "/busy" : "/"); });
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_EQ(reply->status, 200);
+  EXPECT_EQ(asked, 3);
+}
+
+// The last value is delivered, not hidden behind an error.
+TEST(Nginx, ThatStaysBusyIsDeliveredAsItIs) {
+  REDIAL_NEEDS_PROGRAM("nginx");
+  testing::NginxServer nginx;
+  auto client = Client::Create(nginx.target(), {RetryOn503()});
+  ASSERT_TRUE(client.ok()) << client.status();
+  int asked = 0;
+  const auto reply =
+      client->Call({.operation = "GET /busy", .idempotent = true}, [&](Socket& socket) {
+        ++asked;
+        return Get(socket, "/busy");
+      });
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_EQ(reply->status, 503);
+  EXPECT_EQ(asked, 3);
+}
+
+// A 503 is an answer: what isn't idempotent is asked again only if the operation says that the server didn't act.
+TEST(Nginx, IsAskedAgainForAPaymentOnlyIfItDidNotAct) {
+  REDIAL_NEEDS_PROGRAM("nginx");
+  testing::NginxServer nginx;
+  auto client = Client::Create(nginx.target(), {RetryOn503()});
+  ASSERT_TRUE(client.ok()) << client.status();
+  int asked = 0;
+  const auto pay = [&](Socket& socket) {
+    ++asked;
+    return Get(socket, "/busy");
+  };
+  EXPECT_TRUE(client->Call({.operation = "pay"}, pay).ok());
+  EXPECT_EQ(asked, 1);
+  asked = 0;
+  EXPECT_TRUE(client
+                  ->Call({.operation = "pay"},
+                         [&](Socket& socket, const Attempt& attempt) {
+                           attempt.set_sent(Sent::kRejected);
+                           return pay(socket);
+                         })
+                  .ok());
+  EXPECT_EQ(asked, 3);
+}
+
+}  // namespace
+}  // namespace redial
