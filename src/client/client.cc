@@ -21,8 +21,8 @@ class NetworkObserver final : public internal::CallObserver {
 };
 
 Sent SentOver(const Socket& socket) {
-  if (socket.bytes_received() > 0) return Sent::kAnswered;
-  return socket.bytes_sent() > 0 ? Sent::kMaybe : Sent::kNo;
+  if (socket.bytes_sent() == 0) return Sent::kNo;  // a greeting answers nothing
+  return socket.bytes_received() > 0 ? Sent::kAnswered : Sent::kMaybe;
 }
 
 // What the operation returned, with what its socket knows. A failure of another origin, such as a
