@@ -35,7 +35,8 @@ bool Show(const absl::StatusOr<std::string>& reply, bool should_succeed) {
   if (reply.ok()) {
     std::cout << "  => " << absl::StripSuffix(*reply, "\r\n") << '\n';
   } else {
-    std::cout << "  => " << Story(reply.status()) << '\n';
+    // Its story has just been reported.
+    std::cout << "  => " << absl::StatusCodeToString(reply.status().code()) << '\n';
   }
   std::cout << std::flush;
   return reply.ok() == should_succeed;
