@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "redial/redial.h"
-#include "tests/support/servers.h"
+#include "tests/live/servers.h"
 #include "tools/flaky_server.h"
 
 namespace redial {

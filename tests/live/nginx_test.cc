@@ -7,7 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "redial/redial.h"
-#include "tests/support/servers.h"
+#include "tests/live/servers.h"
 
 namespace redial {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "redial/redial.h"
-#include "tests/support/servers.h"
+#include "tests/live/servers.h"
 
 namespace redial {
 namespace {

@@ -186,6 +186,10 @@ class Checker:
 
     def check_listed_in_cmake(self, path, name):
         lists = path.parent / "CMakeLists.txt"
+        if not lists.is_file() and any(
+                f"../{path.parent.name}/{path.name}" in neighbour.read_text()
+                for neighbour in path.parent.parent.glob("*/CMakeLists.txt")):
+            return  # shared by its neighbours
         while not lists.is_file() and lists.parent != self.root:
             lists = lists.parent.parent / "CMakeLists.txt"
         relative = path.relative_to(lists.parent).as_posix()

@@ -1,4 +1,4 @@
-#include "tests/support/servers.h"
+#include "tests/live/servers.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>

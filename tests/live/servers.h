@@ -4,8 +4,8 @@
 //   REDIAL_NEEDS_PROGRAM("redis-server");
 //   RedisServer redis;
 //   auto client = Client::Create(redis.target(), ...);
-#ifndef REDIAL_TESTS_SUPPORT_SERVERS_H_
-#define REDIAL_TESTS_SUPPORT_SERVERS_H_
+#ifndef REDIAL_TESTS_LIVE_SERVERS_H_
+#define REDIAL_TESTS_LIVE_SERVERS_H_
 
 #include <gtest/gtest.h>
 
@@ -71,4 +71,4 @@ Finished RunProgram(const std::vector<std::string>& arguments,
 
 }  // namespace redial::testing
 
-#endif  // REDIAL_TESTS_SUPPORT_SERVERS_H_
+#endif  // REDIAL_TESTS_LIVE_SERVERS_H_
