@@ -192,6 +192,8 @@ class Checker:
             return  # shared by its neighbours
         while not lists.is_file() and lists.parent != self.root:
             lists = lists.parent.parent / "CMakeLists.txt"
+        if f"redial_add_fuzzer({path.stem.removesuffix('_fuzz')})" in lists.read_text():
+            return
         relative = path.relative_to(lists.parent).as_posix()
         if not re.search(rf"(?<![\w/.]){re.escape(relative)}(?![\w/.])", lists.read_text()):
             stem = re.escape(str(pathlib.PurePath(relative).with_suffix("")))
