@@ -59,18 +59,17 @@ void CallMachine::Cancel(Instant now) {
 }
 
 void CallMachine::Answered(Instant now, int id, Answer answer) {
-  Advance(now);
   if (delivered_ || id != asked_ || id != view_.attempts || view_.answer != Answer::kNone) return;
+  Advance(now);
   view_.answer = answer;
   Reconsider();
   Step();
 }
 
 void CallMachine::AttemptDone(Instant now, int id, Outcome& outcome) {
-  Advance(now);
   const int at = Find(id);
   if (at < 0) return;
-
+  Advance(now);
   outcome.aborted |= live_[at].aborted;
   outcome.started = live_[at].started;
   outcome.ended = view_.now;
