@@ -1,0 +1,113 @@
+// Law 4: the order of policies does not matter. Every permutation of a set, shared by calls that
+// overlap, gives the same trace and leaves the same state.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/law_kit.h"
+#include "tests/support/law_world.h"
+
+namespace redial::testing {
+namespace {
+
+constexpr size_t kMostPermutations = 12;
+
+void Shuffle(Choices& choices, std::vector<size_t>& order) {
+  for (size_t i = order.size(); i > 1; --i) {
+    std::swap(order[i - 1], order[choices.Below(static_cast<uint32_t>(i))]);
+  }
+}
+
+// All permutations of up to three, a dozen random ones of more; the given order comes first.
+std::vector<std::vector<size_t>> Permutations(Choices& choices, size_t size) {
+  std::vector<size_t> order(size);
+  for (size_t i = 0; i < size; ++i) order[i] = i;
+  std::vector<std::vector<size_t>> all;
+  if (size <= 3) {
+    do all.push_back(order);
+    while (std::next_permutation(order.begin(), order.end()));
+    return all;
+  }
+  for (size_t i = 0; i < kMostPermutations; ++i) {
+    all.push_back(order);
+    Shuffle(choices, order);
+  }
+  return all;
+}
+
+std::string TraceOf(uint64_t seed, const std::vector<size_t>& order) {
+  SeededChoices choices(seed);
+  LawKit kit;
+  AddRandomPolicies(choices, static_cast<int>(order.size()), kit);
+  const PolicyList list = kit.list();
+  PolicyList permuted;
+  for (const size_t at : order) {
+    if (at < list.size()) permuted.push_back(list[at]);
+  }
+  const PolicySet set = *PolicySet::Create(std::move(permuted));
+  LawWorld world(set, {.seed = seed, .calls = 5});
+  world.Play();
+  return absl::StrCat(world.problem(), world.trace(), kit.State());
+}
+
+TEST(Order, EveryPermutationGivesTheSameTrace) {
+  for (uint64_t seed = 0; seed < 2500; ++seed) {
+    SeededChoices choices(~seed);
+    const auto orders = Permutations(choices, 1 + seed % 6);
+    const std::string first = TraceOf(seed, orders.front());
+    for (const auto& order : orders) {
+      ASSERT_EQ(TraceOf(seed, order), first) << "seed " << seed;
+    }
+  }
+}
+
+class SameDelay final : public LawPolicy {
+ public:
+  explicit SameDelay(Reason reason)
+      : LawPolicy({.name = "SameDelay", .capabilities = kJudgesAgain | kRetries},
+                  absl::StrCat(static_cast<int>(reason))),
+        reason_(reason) {}
+  Verdict Judge(const View& view) const override {
+    if (view.attempts == 3) return Verdict::Reject(reason_);
+    return Verdict::NotBefore(Plus(view.last->ended, 5 * kMilli), reason_);
+  }
+
+ private:
+  const Reason reason_;
+};
+
+// Where two delay alike, or refuse alike, the later reason is told, and all are kept.
+TEST(Order, EqualDelaysOfDifferentReasonsAreToldAlike) {
+  std::array<Reason, 3> reasons = {Reason::kBackoff, Reason::kServerHint, Reason::kRateLimited};
+  do {
+    LawKit kit;
+    for (const Reason reason : reasons) kit.Add<SameDelay>(reason);
+    const PolicySet set = *PolicySet::Create(kit.list());
+    LawCall call(set, {.deadline = {}, .idempotent = true, .seed = 1, .wake = nullptr});
+    Instant now = Plus(Instant::VirtualOrigin(), kMilli);
+    call.Begin(now);
+    Outcome failure;
+    failure.code = absl::StatusCode::kUnavailable;
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      call.AttemptDone(now, attempt, failure);
+      if (call.done()) break;
+      EXPECT_EQ(call.wait(), Deadline(Plus(now, 5 * kMilli)));
+      EXPECT_EQ(call.wait_reason(), Reason::kRateLimited);
+      now = call.wait().instant();
+      call.Tick(now);
+    }
+    EXPECT_EQ(call.end_reason(), Reason::kRateLimited);
+    for (const Reason reason : reasons) EXPECT_TRUE(call.reasons().Has(reason));
+    EXPECT_EQ(call.problem(), "");
+  } while (std::next_permutation(reasons.begin(), reasons.end()));
+}
+
+}  // namespace
+}  // namespace redial::testing
