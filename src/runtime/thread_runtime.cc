@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <optional>
 
@@ -30,6 +31,12 @@ timespec ToTimespec(int64_t nanos) {
   time.tv_sec = static_cast<time_t>(nanos / kNanosPerSecond);
   time.tv_nsec = static_cast<long>(nanos % kNanosPerSecond);
   return time;
+}
+
+// Without a time: for as long as it takes.
+int CallPpoll(pollfd* polls, size_t count, std::optional<int64_t> nanos) {
+  const timespec timeout = ToTimespec(nanos.value_or(0));
+  return ::ppoll(polls, count, nanos ? &timeout : nullptr, nullptr);
 }
 
 // One wait's places in the lists of its sources, and the set for ppoll: first the parker, then a
@@ -62,19 +69,34 @@ class PollSet {
 
   // Waits in the kernel, and looks what happened. Returns early for a signal or a wake-up.
   void Poll(std::optional<int64_t> nanos) {
-    const bool deaf = parker_.fd() < 0 && !sources_.empty();
+    // Without a descriptor of its own, a wait can't be woken.
+    bool deaf = parker_.fd() < 0 && !sources_.empty();
     if (deaf) nanos = std::min(nanos.value_or(kSliceNanos), kSliceNanos);
-    const timespec timeout = ToTimespec(nanos.value_or(0));
-    const int ready = ::ppoll(polls_.data(), polls_.size(), nanos ? &timeout : nullptr, nullptr);
+    int ready = CallPpoll(polls_.data(), polls_.size(), nanos);
+    if (ready < 0 && errno != EINTR) {
+      ready = PollEach(std::min(nanos.value_or(kSliceNanos), kSliceNanos));
+      deaf = true;
+    }
     if (ready > 0) FindReadyDescriptor();
     if (result_ != kNoneReady) return;
-    if (deaf || (ready > 0 && polls_[0].revents != 0)) {
-      parker_.Drain();
-      FindLatch();
-    }
+    const bool woken = ready > 0 && polls_[0].revents != 0;
+    if (woken || parker_.fd() < 0) parker_.Drain();
+    if (woken || deaf) FindLatch();
   }
 
  private:
+  // When the kernel has no memory for the whole set, or the process may hardly hold descriptors any
+  // more (ppoll takes no more than RLIMIT_NOFILE): one at a time, then a pause.
+  int PollEach(int64_t nanos) {
+    int ready = 0;
+    for (pollfd& poll : polls_) {
+      poll.revents = 0;
+      if (poll.fd >= 0) ready += std::max(CallPpoll(&poll, 1, 0), 0);
+    }
+    if (ready == 0) CallPpoll(nullptr, 0, nanos);
+    return ready;
+  }
+
   void FindReadyDescriptor() {
     for (size_t i = 0; i < sources_.size(); ++i) {
       if (polls_[i + 1].revents == 0) continue;
