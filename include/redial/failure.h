@@ -116,9 +116,10 @@ REDIAL_EXPORT std::optional<Failure> FailureOf(const absl::Status& status);
 // `status` with `failure` attached, in place of any earlier one. An OK status stays as it is.
 REDIAL_EXPORT absl::Status WithFailure(absl::Status status, const Failure& failure);
 
-// One line for a person: "GET cache:6379 failed after 3 attempts in 412 ms: [::1] connection
-// refused (ECONNREFUSED) after 1 ms; 10.0.0.7 connect timed out after 200 ms; …; not retried: it
-// may have been executed". "OK" for an OK status.
+// One line for a person: "GET cache:6379 failed after 3 attempts in 412 ms: #1 [::1]:6379
+// connection refused (ECONNREFUSED) after 1 ms; #2 10.0.0.7:6379 connect timed out after 200 ms; …;
+// not retried: it may have been executed and is not idempotent". "OK" for an OK status; code and
+// message of one that carries no failure. Control characters in foreign text are escaped.
 REDIAL_EXPORT std::string Story(const absl::Status& status);
 
 // What operation code can say of its own failure; each returns `status` with it attached, an OK one
