@@ -3,9 +3,10 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "redial/failure.h"
-#include "src/core/status.h"
+#include "src/net/dial.h"
 
 namespace redial {
 namespace {
@@ -29,13 +30,14 @@ Sent SentOver(const Socket& socket) {
 // second connection that was refused, says nothing about what went out over this one; what the
 // operation declares, does.
 absl::Status WithSocketFacts(absl::Status status, const Socket& socket,
-                             const std::string& address) {
+                             std::vector<AddressTried> tried) {
   std::optional<Failure> attached = FailureOf(status);
   Failure failure = attached ? *std::move(attached) : Failure();
   if (!failure.declared) failure.sent = SentOver(socket);
   failure.bytes_sent = socket.bytes_sent();
   failure.bytes_received = socket.bytes_received();
-  if (failure.address.empty()) failure.address = address;
+  if (failure.address.empty()) failure.address = socket.peer().ToString();
+  if (failure.tried.empty()) failure.tried = std::move(tried);
   return WithFailure(std::move(status), failure);
 }
 
@@ -90,8 +92,9 @@ internal::CallContext Client::Context(const CallOptions& options) const {
 
 absl::Status Client::WithSocket(const Attempt& attempt,
                                 absl::FunctionRef<absl::Status(Socket&)> use) const {
-  absl::StatusOr<Socket> socket =
-      Dial(rep_->target, attempt.deadline(), attempt.stop_token(), rep_->dial, rep_->network);
+  std::vector<AddressTried> tried;
+  absl::StatusOr<Socket> socket = internal::DialAndTell(
+      rep_->target, attempt.deadline(), attempt.stop_token(), rep_->dial, rep_->network, tried);
   if (!socket.ok()) return socket.status();
   internal::AttemptNotes& notes = *attempt.notes();
   if (notes.listener != nullptr) {
@@ -104,7 +107,7 @@ absl::Status Client::WithSocket(const Attempt& attempt,
     notes.bytes_received = socket->bytes_received();
   }
   if (status.ok()) return status;
-  return WithSocketFacts(std::move(status), *socket, socket->peer().ToString());
+  return WithSocketFacts(std::move(status), *socket, std::move(tried));
 }
 
 }  // namespace redial

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "tests/support/machine_trace.h"
+#include "tests/unit/one_permit.h"
 
 namespace redial {
 namespace {
@@ -13,6 +14,7 @@ using testing::Fails;
 using testing::Hangs;
 using testing::kMillisecond;
 using testing::MachineTrace;
+using testing::OnePermit;
 using testing::ScriptedOutcome;
 using testing::Succeeds;
 
@@ -76,38 +78,6 @@ class Asks final : public Policy {
 class NeverWaits final : public Policy {
  public:
   NeverWaits() : Policy({.name = "NeverWaits", .capabilities = kNeverWaits}) {}
-};
-
-// One permit, a queue, and an account of what it was asked.
-class OnePermit final : public Policy {
- public:
-  OnePermit()
-      : Policy({.name = "OnePermit",
-                .capabilities = kReserves | kSettles | kQueues,
-                .rank = Rank::kBulkhead}) {}
-  Verdict Reserve(const View&, Token&, Ticket* ticket) override {
-    Wakeups wake;
-    return queue.Claim(*ticket, free, wake) ? Verdict::Admit() : Verdict::Blocked(Reason::kQueued);
-  }
-  void Void(Token, Ticket* ticket) override {
-    Wakeups wake;
-    queue.Unclaim(*ticket, free, wake);
-  }
-  void Settle(Token, const Outcome&) override {
-    Wakeups wake;
-    ++free;
-    queue.Offer(free, wake);
-  }
-  void Park(Ticket& ticket) override {
-    Wakeups wake;
-    queue.Park(ticket, free, wake);
-  }
-  void Leave(Ticket& ticket) override {
-    Wakeups wake;
-    queue.Leave(ticket, free, wake);
-  }
-  int64_t free = 1;
-  TicketQueue queue;
 };
 
 PolicySet Set(PolicyList list) { return *PolicySet::Create(std::move(list)); }
@@ -264,7 +234,7 @@ TEST(CallMachine, ATicketWaitsItsTurnAndIsServedInOrder) {
   EXPECT_EQ(first.machine().Next().type, CallMachine::Action::Type::kStart);
   EXPECT_EQ(second.Play(hang), "0:wait(ever,queued)");
   EXPECT_EQ(third.Play(hang), "0:wait(ever,queued)");
-  EXPECT_EQ(permit->queue.size(), 2u);
+  EXPECT_EQ(permit->queued(), 2u);
   Outcome answered;
   first.machine().AttemptDone(kBegan, 0, answered);
   third.machine().Wake(kBegan);  // not its turn
@@ -276,7 +246,7 @@ TEST(CallMachine, ATicketWaitsItsTurnAndIsServedInOrder) {
   third.machine().Wake(kBegan);
   third.Drain();
   EXPECT_EQ(third.trace(), "0:wait(ever,queued) 0:start#1");
-  EXPECT_EQ(permit->queue.size(), 0u);
+  EXPECT_EQ(permit->queued(), 0u);
 }
 
 TEST(CallMachine, ADroppedMachineGivesEverythingBack) {
@@ -287,11 +257,11 @@ TEST(CallMachine, ADroppedMachineGivesEverythingBack) {
     MachineTrace waiting(set, Idempotent());
     running.machine().Begin(kBegan);
     waiting.machine().Begin(kBegan);
-    EXPECT_EQ(permit->free, 0);
-    EXPECT_EQ(permit->queue.size(), 1u);
+    EXPECT_EQ(permit->free(), 0);
+    EXPECT_EQ(permit->queued(), 1u);
   }
-  EXPECT_EQ(permit->free, 1);
-  EXPECT_EQ(permit->queue.size(), 0u);
+  EXPECT_EQ(permit->free(), 1);
+  EXPECT_EQ(permit->queued(), 0u);
 }
 
 TEST(CallMachine, LateDuplicateAndSpuriousEventsAreIgnored) {

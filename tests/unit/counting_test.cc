@@ -3,10 +3,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include <optional>
 #include <stop_token>
 #include <string>
 
+#include "redial/redial.h"
 #include "redial/runtime.h"
 #include "redial/socket.h"
 #include "tests/unit/counted_calls.h"
@@ -116,6 +119,22 @@ TEST_F(CountingTest, AReadThatWaitsTriesTwiceAndWaitsOnce) {
   const Counts cost = CountsOf([&] { ReadByte(); });
   EXPECT_EQ(cost.receives, 1);
   EXPECT_GE(cost.waits, 1);
+}
+
+// The success path of a call: the clock before and after the attempt, and not one allocation.
+TEST_F(CountingTest, ACallThatSucceedsAllocatesNothing) {
+  auto policies = PolicySet::Create({Retry(), FailFast(OnErrno(ECONNREFUSED)), Report(),
+                                     AttemptTimeout(absl::Milliseconds(500))});
+  ASSERT_TRUE(policies.ok()) << policies.status();
+  const CallOptions options{.operation = "nothing", .timeout = absl::Seconds(1)};
+  const auto call = [&] {
+    EXPECT_TRUE(Call(options, *policies, [] { return absl::OkStatus(); }).ok());
+  };
+  call();  // the thread's first seed is drawn from the kernel
+  const Counts seen = CountsOf(call);
+  EXPECT_EQ(seen.allocations, 0);
+  EXPECT_EQ(seen.clock_reads, 2);
+  EXPECT_EQ(seen.waits, 0);
 }
 
 }  // namespace

@@ -50,6 +50,8 @@ STATE_ALLOWED = [
     r"(guard variable for )?redial::runtime_internal::Parker::Renew\(\)::closer",
     # The address of the stateless runtime of threads.
     r"(guard variable for )?redial::Runtime::Threads\(\)::runtime",
+    # That c-ares was initialised, which it wants once in a process.
+    r"(guard variable for )?redial::internal::\(anonymous namespace\)::LibraryReady\(\)::kReady",
     # How often the process was forked, and that it counts.
     r"redial::runtime_internal::\(anonymous namespace\)::forks",
     r"(guard variable for )?redial::runtime_internal::ForkGeneration\(\)::registered",
