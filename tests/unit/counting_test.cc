@@ -12,6 +12,7 @@
 #include "redial/redial.h"
 #include "redial/runtime.h"
 #include "redial/socket.h"
+#include "redial/source.h"
 #include "tests/unit/counted_calls.h"
 
 namespace redial {
@@ -45,6 +46,8 @@ class CountingTest : public ::testing::Test {
     return socket().Read(absl::MakeSpan(&byte, 1)).value_or(0);
   }
   Socket& socket() { return *socket_; }
+  // Can be written to.
+  int ready_end() const { return theirs_; }
 
  private:
   int theirs_ = -1;
@@ -111,6 +114,24 @@ TEST_F(CountingTest, BufferedLinesCostNoSystemCall) {
   });
   EXPECT_EQ(cost.receives, 0);
   EXPECT_EQ(cost.allocations, 0);  // short strings
+}
+
+TEST_F(CountingTest, AWaitIsOneSystemCallOneLookAtTheClockAndNoAllocation) {
+  Runtime& runtime = Runtime::Current();
+  const Deadline deadline = InAMinute();
+  std::stop_source stop;
+  Event event;
+  event.Set();
+  runtime.Wait(event, deadline, {});
+  Source mine(ready_end(), Source::Kind::kWritable);
+  Source* const sources[] = {&event, &mine};
+  int ready = -1;
+  const Counts cost =
+      CountsOf([&] { ready = runtime.WaitAny(sources, deadline, stop.get_token()); });
+  EXPECT_EQ(ready, 1);
+  EXPECT_EQ(cost.waits, 1);
+  EXPECT_EQ(cost.clock_reads, 1);
+  EXPECT_EQ(cost.allocations, 0);
 }
 
 TEST_F(CountingTest, AReadThatWaitsTriesTwiceAndWaitsOnce) {
