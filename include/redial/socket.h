@@ -13,8 +13,8 @@
 //
 // Errors (each carries a `Failure`): kDeadlineExceeded when a limit passed; kUnavailable when the
 // peer reset or closed, or, with a zero timeout, when nothing was there (errno EAGAIN, never a
-// timeout); kCancelled when stopped; kFailedPrecondition once closed, or when two threads read, or
-// write, at once.
+// timeout); kCancelled when stopped; kFailedPrecondition once closed, or when a second thread reads,
+// or writes, while a first one waits to.
 //
 // Nothing is lost: what had arrived when a read timed out is there for the next one; a write that
 // timed out says how much went out.
