@@ -1,0 +1,58 @@
+// What the examples in the public headers take for granted. They are compiled and never linked, so
+// declarations are enough.
+
+#ifndef REDIAL_TESTS_DOCS_HEADER_CONTEXT_H_
+#define REDIAL_TESTS_DOCS_HEADER_CONTEXT_H_
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <cerrno>
+#include <iostream>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "redial/redial.h"
+
+namespace header_examples {
+
+// So that an example may return whatever its function would.
+struct Anything {
+  Anything() = default;
+  template <class T>
+  Anything(T&&) {}  // NOLINT(google-explicit-constructor)
+};
+
+struct HttpReply {
+  int status;
+};
+struct LegacyClient {
+  absl::StatusOr<std::string> Fetch(absl::Duration timeout);
+};
+
+extern redial::Runtime& runtime;
+extern const redial::Deadline deadline;
+extern const redial::Instant now;
+extern const std::stop_token stop;
+extern const redial::PolicyList policies;
+extern const redial::PolicySet policy_set;
+extern const std::string target;
+extern redial::Client* const client;
+extern redial::Socket socket;
+extern redial::Stream& stream;
+extern redial::Descriptor& descriptor;
+extern redial::Source& socket_readable;
+extern LegacyClient legacy_client;
+extern int failed_attempts;
+extern char buffer[4096];
+
+absl::StatusOr<std::string> Fetch(redial::Deadline deadline);
+absl::StatusOr<std::string> Ping(redial::Socket& socket);
+void Work();
+
+}  // namespace header_examples
+
+#endif  // REDIAL_TESTS_DOCS_HEADER_CONTEXT_H_
