@@ -70,6 +70,11 @@ function(redial_describe_library target export_name)
     "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
     "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
   )
+  if(BUILD_SHARED_LIBS)
+    # What a static archive contributed stays inside, and a symbol that another library of ours
+    # hides is missed here rather than in a user's program.
+    target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL -Wl,-z,defs)
+  endif()
   set_target_properties(${target} PROPERTIES
     EXPORT_NAME ${export_name}
     LINKER_LANGUAGE CXX
@@ -91,8 +96,6 @@ function(redial_add_libraries)
     PUBLIC ${REDIAL_ABSL_TARGETS}
     PRIVATE c-ares::cares Threads::Threads
   )
-  # What a static archive contributed to the shared library stays inside it.
-  target_link_options(redial PRIVATE $<$<BOOL:${BUILD_SHARED_LIBS}>:-Wl,--exclude-libs,ALL>)
 
   if(testing_objects)
     add_library(redial_testing ${testing_objects})
