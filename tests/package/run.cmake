@@ -1,5 +1,8 @@
 if(CCACHE)
   set(ENV{CMAKE_CXX_COMPILER_LAUNCHER} "${CCACHE}")
+  cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH tests)
+  cmake_path(GET tests PARENT_PATH ENV{CCACHE_BASEDIR})
+  set(ENV{CCACHE_NOHASHDIR} 1)
 endif()
 
 # run(COMMAND...): runs it, and ends the test with its output where it fails.
