@@ -16,8 +16,13 @@
 #include <vector>
 
 #include "redial/redial.h"
+#include "redial/testing/fake_network.h"
+#include "redial/testing/matchers.h"
 
 namespace header_examples {
+
+using testing::AllOf;
+using testing::HasSubstr;
 
 // So that an example may return whatever its function would.
 struct Anything {
@@ -50,7 +55,14 @@ extern int failed_attempts;
 extern char buffer[4096];
 
 absl::StatusOr<std::string> Fetch(redial::Deadline deadline);
-absl::StatusOr<std::string> Ping(redial::Socket& socket);
+// Either a program's own operation or a whole call of it.
+struct PingFunction {
+  absl::StatusOr<std::string> operator()(redial::Socket& socket) const;
+  absl::StatusOr<std::string> operator()(const redial::Client& client) const;
+};
+extern const PingFunction Ping;
+absl::StatusOr<std::string> FetchOnce();
+redial::PolicyList CachePolicies();
 void Work();
 
 }  // namespace header_examples

@@ -47,10 +47,11 @@ def main(output, include):
             raise extract.BadBlock(f"{name}: opens with no example (//   code) above the include guard")
         includes.append(f'#include "{name}"\n')
         for start, code in found:
-            functions.append(
-                f"[[maybe_unused]] Anything Example{len(functions)}() {{\n"
-                f'#line {start} "{path}"\n' + "\n".join(code) + "\nreturn {};\n}\n"
-            )
+            located = f'#line {start} "{path}"\n' + "\n".join(code) + "\n"
+            if not any(line.startswith("TEST(") for line in code):
+                number = len(functions)
+                located = f"[[maybe_unused]] Anything Example{number}() {{\n{located}return {{}};\n}}\n"
+            functions.append(located)
     text = "".join(includes) + '\n#include "tests/docs/header_context.h"\n\nnamespace header_examples {\n'
     text += "\n".join(functions) + "}  // namespace header_examples\n"
     extract.write_if_changed(pathlib.Path(output), text)

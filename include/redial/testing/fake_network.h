@@ -8,7 +8,8 @@
 //         .Accept().Expect("PING\r\n").Stall()
 //         .Accept().Expect("PING\r\n").Reply("+PONG\r\n");
 //     auto client = redial::Client::Create("tcp://cache:6379", CachePolicies(), {.network = net});
-//     ...
+//     ASSERT_TRUE(client.ok()) << client.status();
+//     EXPECT_THAT(Ping(*client), redial::testing::IsOkAndHolds("+PONG\r\n"));
 //   }   // what wasn't scripted, and what was and didn't happen, fails here
 //
 // A script is a sequence of connections, in the order in which the client connects; each begins

@@ -2,6 +2,7 @@
 // into failures of the running test. The one header of the kit that needs GoogleTest.
 //
 //   using redial::testing::FailedIn;
+//   using redial::testing::HasAttempts;
 //   using redial::testing::IsOkAndHolds;
 //   using redial::testing::StatusIs;
 //   EXPECT_THAT(Ping(*client), IsOkAndHolds("+PONG\r\n"));

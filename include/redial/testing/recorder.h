@@ -3,7 +3,7 @@
 //
 //   auto recorder = std::make_shared<redial::testing::Recorder>();
 //   auto policies = redial::PolicySet::Create({redial::Retry(), redial::Report(recorder)});
-//   ...
+//   auto reply = redial::Call({.operation = "fetch"}, *policies, FetchOnce);
 //   EXPECT_EQ(recorder->Trace(), "0s #1 refused\n"
 //                                "1s #2 connected\n"
 //                                "6s #2 attempt timeout after 6 B sent\n"

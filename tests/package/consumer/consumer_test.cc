@@ -1,4 +1,5 @@
-// A test program that links the test kit, which itself needs no test framework.
+// A test program that links the test kit, which itself needs no test framework: a refusal and a
+// stall ridden out in virtual time.
 
 #include <iostream>
 #include <string>
@@ -8,16 +9,28 @@
 
 int main() {
   redial::testing::FakeNetwork net;
-  net.Script("tcp://cache:6379").Refuse().Accept().Expect("PING\r\n").Reply("+PONG\r\n");
+  net.Script("tcp://cache:6379")
+      .Refuse()
+      .Accept()
+      .Expect("PING\r\n")
+      .Stall()
+      .Accept()
+      .Expect("PING\r\n")
+      .Reply("+PONG\r\n");
   auto client = redial::Client::Create(
-      "tcp://cache:6379", {redial::Retry({.backoff = redial::Constant(absl::Seconds(1))})},
+      "tcp://cache:6379",
+      {redial::Retry({.max_attempts = 3, .backoff = redial::Constant(absl::Seconds(1))}),
+       redial::AttemptTimeout(absl::Seconds(5))},
       {.network = net});
-  if (!client.ok()) return 1;
-  const absl::StatusOr<std::string> pong = client->Call(
-      {.operation = "PING"}, [](redial::Socket& socket) -> absl::StatusOr<std::string> {
-        if (auto sent = socket.Write("PING\r\n"); !sent.ok()) return sent;
-        return socket.ReadUntil("\r\n");
-      });
+  if (!client.ok()) {
+    std::cerr << client.status() << '\n';
+    return 1;
+  }
+  auto pong = client->Call({.operation = "PING", .timeout = absl::Seconds(30), .idempotent = true},
+                           [](redial::Socket& socket) -> absl::StatusOr<std::string> {
+                             if (auto sent = socket.Write("PING\r\n"); !sent.ok()) return sent;
+                             return socket.ReadUntil("\r\n", {.max_bytes = 512});
+                           });
   std::cout << net.Trace();
-  return pong.ok() && net.Trace() == "0s #1 refused\n1s #2 ok\n" ? 0 : 1;
+  return pong.ok() && *pong == "+PONG\r\n" ? 0 : 1;
 }
