@@ -9,6 +9,7 @@
 #define REDIAL_CALL_EVENT_H_
 
 #include <cstdint>
+#include <stop_token>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -49,6 +50,8 @@ struct CallEvent {
   // In kCallEnded: reservations that were neither voided nor settled. Always 0; the test kit holds
   // us to it.
   int outstanding = 0;
+  // In kAsking: the call's, so that whoever asks a person can stop waiting for the answer.
+  std::stop_token stop = {};
 };
 
 }  // namespace redial

@@ -29,11 +29,14 @@ void Print(std::FILE* out, std::string_view text) {
 }
 
 // Reads a line, byte by byte, so that whatever follows it is left to other readers; nullopt at the
-// end of input, or when the deadline has come.
+// end of input, or when the call's deadline or a stop request has come.
 class LineReader {
  public:
-  LineReader(int fd, Deadline deadline)
-      : fd_(fd), deadline_(deadline), readable_(fd, Source::Kind::kReadable) {}
+  LineReader(int fd, const CallEvent& question)
+      : fd_(fd),
+        deadline_(question.deadline),
+        stop_(question.stop),
+        readable_(fd, Source::Kind::kReadable) {}
 
   std::optional<std::string> Next() {
     std::string line;
@@ -49,7 +52,7 @@ class LineReader {
  private:
   std::optional<char> NextByte() {
     Runtime& runtime = Runtime::Current();
-    while (runtime.Wait(readable_, deadline_, std::stop_token()) == WaitResult::kReady) {
+    while (runtime.Wait(readable_, deadline_, stop_) == WaitResult::kReady) {
       char c = 0;
       const ssize_t n = ::read(fd_, &c, 1);
       if (n == 1) {
@@ -64,6 +67,7 @@ class LineReader {
 
   const int fd_;
   const Deadline deadline_;
+  const std::stop_token stop_;
   Source readable_;
   size_t read_ = 0;
 };
@@ -91,7 +95,7 @@ Answer AskOn(std::FILE* in, std::FILE* out, const CallEvent& question) {
   Print(out,
         absl::StrCat(internal::SubjectText(question), ": ", internal::AttemptFailedText(question),
                      "; ", internal::ToAbsl(kQuestion)));
-  LineReader reader(fileno(in), question.deadline);
+  LineReader reader(fileno(in), question);
   while (const std::optional<std::string> line = reader.Next()) {
     if (const std::optional<Answer> answer = Understand(*line)) return *answer;
     Print(out, kQuestion);

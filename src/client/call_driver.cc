@@ -237,6 +237,7 @@ WaitResult CallDriver::WaitUntil(Deadline until) {
 void CallDriver::Ask(int id) {
   CallEvent question = NewEvent(CallEvent::Type::kAsking);
   question.attempt = id;
+  question.stop = context_.options.stop;
   question.status = &last_status_;
   question.record = records_.empty() ? nullptr : &records_.back();
   if (observed_) Tell(question);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -171,8 +172,10 @@ class AskOnTerminalTest : public ::testing::Test {
     question.attempt = 1;
     question.record = &record;
     question.deadline = Deadline::After(Runtime::Current().Now(), absl::Seconds(20));
+    question.stop = stop.get_token();
     return AskOnTerminal(in_, out_)(question);
   }
+  std::stop_source stop;
   std::string Screen() {
     char text[4096];
     const ssize_t n = ::read(screen_, text, sizeof text);
@@ -226,6 +229,13 @@ TEST_F(AskOnTerminalTest, TheDeadlineGivesUp) {
   EXPECT_EQ(Ask(), Answer::kGiveUp);
   EXPECT_EQ(runtime.elapsed(), absl::Seconds(20));
   EXPECT_EQ(Screen(), std::string(kQuestion) + "\n");
+}
+
+TEST_F(AskOnTerminalTest, AStopGivesUp) {
+  VirtualRuntime runtime;
+  runtime.After(absl::Seconds(3), [&] { stop.request_stop(); });
+  EXPECT_EQ(Ask(), Answer::kGiveUp);
+  EXPECT_EQ(runtime.elapsed(), absl::Seconds(3));
 }
 
 TEST_F(AskOnTerminalTest, InputWithoutEndGivesUp) {

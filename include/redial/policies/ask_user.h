@@ -26,7 +26,7 @@ using AskFunction = std::function<Answer(const CallEvent& question)>;
 REDIAL_EXPORT PolicyPtr AskUser(AskFunction ask);
 
 // Prints the failure and a "[r]etry or [g]ive up?" to `out` and reads a line from `in`. The end of
-// input, or the call's deadline, gives up.
+// input, the call's deadline or a stop request gives up.
 REDIAL_EXPORT AskFunction AskOnTerminal(std::FILE* in, std::FILE* out);
 
 }  // namespace redial
