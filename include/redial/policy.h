@@ -20,8 +20,8 @@
 // exactly once, when the candidate has launched or vanished. `Void` comes before `Leave`, which
 // comes before `Settle`.
 //
-// What `Reserve` would reject, `Judge` rejects too, in the same state and for the same view;
-// `Reserve` decides races only. So a set with one more policy is never more lenient: a policy that
+// What `Reserve` would reject, or delay past the deadline, `Judge` rejects too, in the same state and
+// for the same view; `Reserve` decides races only. So a set with one more policy is never more lenient: a policy that
 // delays a candidate can't hide that another would refuse it. A queue that is full tells by
 // `View::has_ticket` who stands in it already. A verdict of Blocked comes from `Reserve`, with a
 // ticket that somebody will wake, or from a policy that asks a person.

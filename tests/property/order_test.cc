@@ -58,7 +58,7 @@ std::string TraceOf(uint64_t seed, const std::vector<size_t>& order) {
 }
 
 TEST(Order, EveryPermutationGivesTheSameTrace) {
-  for (uint64_t seed = 0; seed < 2500; ++seed) {
+  for (uint64_t seed = 0; seed < 5000; ++seed) {
     SeededChoices choices(~seed);
     const auto orders = Permutations(choices, 1 + seed % 6);
     const std::string first = TraceOf(seed, orders.front());

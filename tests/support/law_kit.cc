@@ -21,53 +21,77 @@ int64_t Delay(Choices& choices) {
   return kDelays[choices.Below(5)];
 }
 
+// `first` to `first + n - 1`. Arguments that are drawn get a name first: the order in which a
+// call's own are evaluated is the compiler's, and a seed must mean the same everywhere.
+int From(int first, uint32_t n, Choices& choices) {
+  return first + static_cast<int>(choices.Below(n));
+}
+
 void AddThatQueues(Choices& choices, LawKit& kit) {
   if (Count(kit, Policy::kQueues) == PolicySet::kMaxQueues) return;
   switch (choices.Below(3)) {
-    case 0:
-      kit.Add<LawBulkhead>(1 + static_cast<int>(choices.Below(2)), size_t{2 * choices.Below(3)});
+    case 0: {
+      const int permits = From(1, 2, choices);
+      const size_t places = size_t{2} * choices.Below(3);
+      kit.Add<LawBulkhead>(permits, places);
       return;
-    case 1:
-      kit.Add<LawLimiter>(2 * kMilli * (1 + choices.Below(3)),
-                          1 + static_cast<int>(choices.Below(2)), 10 * kMilli * choices.Below(3));
+    }
+    case 1: {
+      const int64_t interval = 2 * kMilli * From(1, 3, choices);
+      const int burst = From(1, 2, choices);
+      const int64_t longest_wait = 10 * kMilli * From(0, 3, choices);
+      kit.Add<LawLimiter>(interval, burst, longest_wait);
       return;
+    }
     default:
-      kit.Add<LawPacer>(1 + static_cast<int>(choices.Below(2)));
+      kit.Add<LawPacer>(From(1, 2, choices));
   }
 }
 
 void AddThatHolds(Choices& choices, LawKit& kit) {
   switch (choices.Below(3)) {
-    case 0:
-      kit.Add<LawBreaker>(1 + static_cast<int>(choices.Below(3)),
-                          5 * kMilli * (1 + choices.Below(3)));
+    case 0: {
+      const int failures = From(1, 3, choices);
+      const int64_t open_for = 5 * kMilli * From(1, 3, choices);
+      kit.Add<LawBreaker>(failures, open_for);
       return;
+    }
     case 1:
       kit.Add<LawThrottle>(choices.OneIn(2) ? 1.1 : 2.0);
       return;
     default:
-      kit.Add<LawBudget>(1 + static_cast<int>(choices.Below(3)));
+      kit.Add<LawBudget>(From(1, 3, choices));
   }
 }
 
+void AddRetry(Choices& choices, LawKit& kit) {
+  const int attempts = From(2, 3, choices);
+  const int64_t pause = Delay(choices);
+  const int64_t jitter = Delay(choices);
+  kit.Add<LawRetry>(attempts, pause, jitter);
+}
+
 void AddThatDecides(Choices& choices, LawKit& kit) {
-  constexpr Reason kReasons[] = {Reason::kBackoff, Reason::kServerHint};
   switch (choices.Below(8)) {
     case 0:
-    case 1:
-      kit.Add<LawPause>(Delay(choices), kReasons[choices.Below(2)]);
+    case 1: {
+      const int64_t pause = Delay(choices);
+      kit.Add<LawPause>(pause, choices.OneIn(2) ? Reason::kBackoff : Reason::kServerHint);
       return;
-    case 2:
-      kit.Add<LawHedge>(Delay(choices), 1 + static_cast<int>(choices.Below(3)));
+    }
+    case 2: {
+      const int64_t after = Delay(choices);
+      kit.Add<LawHedge>(after, From(1, 3, choices));
       return;
+    }
     case 3:
-      kit.Add<LawTimeout>(2 * kMilli * (1 + choices.Below(3)));
+      kit.Add<LawTimeout>(2 * kMilli * From(1, 3, choices));
       return;
     case 4:
-      kit.Add<LawFailFast>(1 + static_cast<int>(choices.Below(2)));
+      kit.Add<LawFailFast>(From(1, 2, choices));
       return;
     case 5:
-      kit.Add<LawExaminer>(1 + static_cast<int>(choices.Below(2)));
+      kit.Add<LawExaminer>(From(1, 2, choices));
       return;
     case 6:
       if (Count(kit, Policy::kAsks) == 0) kit.Add<LawAsker>();
@@ -115,7 +139,7 @@ void AddRandomPolicies(Choices& choices, int count, LawKit& kit) {
   for (int i = 0; i < count; ++i) {
     switch (choices.Below(5)) {
       case 0:
-        kit.Add<LawRetry>(2 + static_cast<int>(choices.Below(3)), Delay(choices), Delay(choices));
+        AddRetry(choices, kit);
         break;
       case 1:
         AddThatHolds(choices, kit);

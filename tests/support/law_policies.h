@@ -182,6 +182,7 @@ class LawLimiter final : public LawPolicy {
 
  private:
   Instant NextSlot(Instant now) const;
+  Verdict Admission(const View& view) const;
 
   const int64_t interval_;
   const int64_t tolerance_;

@@ -84,24 +84,28 @@ Instant LawLimiter::NextSlot(Instant now) const {
   return std::max(now, Plus(arrival_, -tolerance_));
 }
 
+// Whether a slot may be reserved now; one past the call's deadline would only be given back.
+Verdict LawLimiter::Admission(const View& view) const {
+  const Instant slot = NextSlot(view.now);
+  const bool in_time = !view.deadline.expired(slot);
+  if (in_time && NanosBetween(view.now, slot) <= longest_wait_) return Verdict::Admit();
+  return Verdict::RejectUntil(in_time ? Plus(slot, -longest_wait_) : slot, Reason::kRateLimited);
+}
+
 Verdict LawLimiter::Judge(const View& view) const {
   std::lock_guard lock(mu_);
-  const Instant slot = NextSlot(view.now);
-  if (view.has_ticket || NanosBetween(view.now, slot) <= longest_wait_) return Verdict::Admit();
-  return Verdict::RejectUntil(Plus(slot, -longest_wait_), Reason::kRateLimited);
+  return view.has_ticket ? Verdict::Admit() : Admission(view);
 }
 
 // The ticket's note is the slot that it holds, negative while a reservation stands on it.
 Verdict LawLimiter::Reserve(const View& view, Token&, Ticket* ticket) {
   std::lock_guard lock(mu_);
   if (ticket->note() == 0) {
-    const Instant slot = NextSlot(view.now);
-    if (NanosBetween(view.now, slot) > longest_wait_) {
-      return Verdict::RejectUntil(Plus(slot, -longest_wait_), Reason::kRateLimited);
-    }
+    const Verdict verdict = Admission(view);
+    if (verdict.rejects()) return verdict;
+    ticket->set_note(NextSlot(view.now).nanos());
     arrival_ = Plus(std::max(arrival_, view.now), interval_);
     ++ahead_;
-    ticket->set_note(slot.nanos());
   }
   const Instant slot = Instant::FromNanos(ticket->note());
   if (slot > view.now) return Verdict::NotBefore(slot, Reason::kRateLimited);

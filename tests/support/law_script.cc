@@ -62,12 +62,10 @@ class Script {
         if (choices_.OneIn(3)) call.Cancel(now_);
         break;
       case 5:
-        call.Answered(now_,
-                      choices_.OneIn(4) ? static_cast<int>(choices_.Below(4)) : call.question(),
-                      choices_.OneIn(3) ? Answer::kGiveUp : Answer::kRetry);
+        Answer(call);
         break;
       case 6:
-        call.AttemptDone(now_, static_cast<int>(choices_.Below(5)), RandomOutcome(choices_));
+        AcknowledgeUnknown(call);
         break;
       case 7:
         if (choices_.OneIn(4)) {
@@ -95,6 +93,16 @@ class Script {
       calls_.back()->Begin(now_);
     }
     Audit(*calls_.back());
+  }
+
+  void Answer(LawCall& call) {
+    const int id = choices_.OneIn(4) ? static_cast<int>(choices_.Below(4)) : call.question();
+    call.Answered(now_, id, choices_.OneIn(3) ? redial::Answer::kGiveUp : redial::Answer::kRetry);
+  }
+
+  void AcknowledgeUnknown(LawCall& call) {
+    const int id = static_cast<int>(choices_.Below(5));
+    call.AttemptDone(now_, id, RandomOutcome(choices_));
   }
 
   void Acknowledge(LawCall& call) {
