@@ -16,7 +16,8 @@ class AttemptTimeoutPolicy final : public Policy {
  public:
   explicit AttemptTimeoutPolicy(absl::Duration timeout)
       : Policy({.name = "AttemptTimeout", .capabilities = kProposes, .rank = Rank::kTimeout}),
-        timeout_(timeout) {}
+        timeout_(timeout),
+        nanos_(std::max<int64_t>(1, ToNanos(timeout))) {}
 
   absl::Status Validate() const override {
     if (timeout_ > absl::ZeroDuration() && timeout_ < absl::InfiniteDuration()) {
@@ -31,12 +32,11 @@ class AttemptTimeoutPolicy final : public Policy {
     return internal::ConfigHash(name()).Add(timeout_).hash();
   }
 
-  Proposal Propose(const View&) const override {
-    return {.attempt_timeout_nanos = std::max<int64_t>(1, ToNanos(timeout_))};
-  }
+  Proposal Propose(const View&) const override { return {.attempt_timeout_nanos = nanos_}; }
 
  private:
   const absl::Duration timeout_;
+  const int64_t nanos_;
 };
 
 }  // namespace

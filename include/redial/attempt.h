@@ -36,7 +36,7 @@ struct AttemptNotes {
    protected:
     ~Listener() = default;
   };
-  Listener* listener = nullptr;  // null where nobody looks on
+  Listener* listener = nullptr;
   std::string address;
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;

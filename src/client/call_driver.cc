@@ -102,11 +102,11 @@ absl::Status CallDriver::Run() {
 void CallDriver::RunAttempt(const CallMachine::Action& start) {
   running_ = start.id + 1;
   Attempt attempt(running_, start.kind, start.until, context_.options.stop, runtime_);
-  AttemptNotes notes;
-  attempt.set_notes(&notes);
+  std::optional<AttemptNotes> notes;
   const Instant started = machine_->now();
   if (observed_) {
-    notes.listener = this;
+    notes.emplace().listener = this;
+    attempt.set_notes(&*notes);
     CallEvent event = NewEvent(CallEvent::Type::kAttemptStarted);
     event.kind = start.kind;
     event.until = start.until;
@@ -119,22 +119,22 @@ void CallDriver::RunAttempt(const CallMachine::Action& start) {
   Outcome outcome;
   outcome.status = result.status;
   outcome.result = result.result;
-  outcome.code = result.status->code();
   outcome.sent = attempt.sent().value_or(Sent::kAnswered);
   if (attempt.retry_after() && *attempt.retry_after() >= absl::ZeroDuration()) {
     outcome.has_retry_after = true;
     outcome.retry_after_nanos = ToNanos(*attempt.retry_after());
   }
   if (!result.status->ok()) {
+    outcome.code = result.status->code();
     outcome.ended = ended;
-    KeepFailure(attempt, notes, *result.status, started, outcome);
+    KeepFailure(attempt, attempt.notes(), *result.status, started, outcome);
   }
   // Observers hear of the attempt before they hear what follows from it.
-  if (observed_) TellAttemptEnded(attempt, notes, *result.status, started);
+  if (observed_) TellAttemptEnded(attempt, attempt.notes(), *result.status, started);
   machine_->AttemptDone(ended, start.id, outcome);
 }
 
-void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes& notes,
+void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
                              const absl::Status& status, Instant started, Outcome& outcome) {
   std::optional<Failure> attached = FailureOf(status);
   Failure failure = attached ? *std::move(attached) : Failure();
@@ -164,15 +164,16 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes& notes,
   record.bytes_received = failure.bytes_received;
   record.started = started - began_;
   record.elapsed = outcome.ended - started;
-  record.address = failure.address.empty() ? notes.address : failure.address;
+  record.address = failure.address.empty() && notes != nullptr ? notes->address : failure.address;
   record.detail = std::string(ToStd(status.message()));
   record.tried = failure.tried;
-  records_.push_back(std::move(record));
-  last_failure_ = std::move(failure);
-  last_status_ = status;
+  if (failures_ == nullptr) failures_ = std::make_unique<Failures>();
+  failures_->records.push_back(std::move(record));
+  failures_->last = std::move(failure);
+  failures_->last_status = status;
 }
 
-void CallDriver::TellAttemptEnded(const Attempt& attempt, const AttemptNotes& notes,
+void CallDriver::TellAttemptEnded(const Attempt& attempt, const AttemptNotes* notes,
                                   const absl::Status& status, Instant started) {
   AttemptRecord succeeded;
   if (status.ok()) {
@@ -180,16 +181,16 @@ void CallDriver::TellAttemptEnded(const Attempt& attempt, const AttemptNotes& no
     succeeded.kind = attempt.kind();
     succeeded.code = absl::StatusCode::kOk;
     succeeded.sent = Sent::kAnswered;
-    succeeded.bytes_sent = notes.bytes_sent;
-    succeeded.bytes_received = notes.bytes_received;
+    succeeded.bytes_sent = notes->bytes_sent;
+    succeeded.bytes_received = notes->bytes_received;
     succeeded.started = started - began_;
-    succeeded.address = notes.address;
+    succeeded.address = notes->address;
     succeeded.elapsed = runtime_.Now() - started;
   }
   CallEvent event = NewEvent(CallEvent::Type::kAttemptEnded);
   event.kind = attempt.kind();
   event.status = &status;
-  event.record = status.ok() ? &succeeded : &records_.back();
+  event.record = status.ok() ? &succeeded : &failures_->records.back();
   event.address = event.record->address;
   Tell(event);
 }
@@ -238,8 +239,10 @@ void CallDriver::Ask(int id) {
   CallEvent question = NewEvent(CallEvent::Type::kAsking);
   question.attempt = id;
   question.stop = context_.options.stop;
-  question.status = &last_status_;
-  question.record = records_.empty() ? nullptr : &records_.back();
+  if (failures_ != nullptr) {
+    question.status = &failures_->last_status;
+    question.record = &failures_->records.back();
+  }
   if (observed_) Tell(question);
   const Answer answer = context_.policies.asker()->policy->Ask(question);
   if (context_.options.stop.stop_requested()) {
@@ -271,9 +274,10 @@ absl::Status CallDriver::Error(Reason why) {
   absl::StatusCode code = absl::StatusCode::kUnavailable;
   std::string message = absl::StrCat(ToAbsl(context_.options.operation));
   if (!context_.target.empty()) absl::StrAppend(&message, " ", ToAbsl(context_.target));
-  if (last_failure_) {
-    code = last_status_.code();
-    absl::StrAppend(&message, ": ", last_status_.message(), "; ", ToAbsl(ReasonText(why)));
+  if (failures_ != nullptr) {
+    code = failures_->last_status.code();
+    absl::StrAppend(&message, ": ", failures_->last_status.message(), "; ",
+                    ToAbsl(ReasonText(why)));
   } else {
     absl::StrAppend(&message, " was not attempted: ", ToAbsl(ReasonText(why)));
   }
@@ -283,9 +287,15 @@ absl::Status CallDriver::Error(Reason why) {
     code = absl::StatusCode::kDeadlineExceeded;
   }
 
-  Failure failure = last_failure_ ? *std::move(last_failure_) : Failure();
-  if (records_.empty()) failure.sent = Sent::kNo;
-  for (const AttemptRecord& record : records_) failure.sent = Worst(failure.sent, record.sent);
+  Failure failure;
+  failure.sent = Sent::kNo;  // until an attempt shows otherwise
+  if (failures_ != nullptr) {
+    failure = std::move(failures_->last);
+    failure.attempts = std::move(failures_->records);
+  }
+  for (const AttemptRecord& record : failure.attempts) {
+    failure.sent = Worst(failure.sent, record.sent);
+  }
   failure.declared = false;
   failure.elapsed = now - began_;
   failure.operation = std::string(context_.options.operation);
@@ -293,7 +303,6 @@ absl::Status CallDriver::Error(Reason why) {
   failure.reasons = machine_->reasons();
   failure.why = why;
   if (auto next = machine_->next_admission()) failure.retry_at = *next - now;
-  failure.attempts = std::move(records_);
   return WithFailure(absl::Status(code, message), failure);
 }
 

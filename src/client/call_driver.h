@@ -31,20 +31,26 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
 
  private:
   class Waker;
+  // What failed attempts leave behind for the story.
+  struct Failures {
+    std::vector<AttemptRecord> records;
+    Failure last;
+    absl::Status last_status;
+  };
 
   std::shared_ptr<WakeTarget> wake_target() override;
   void Connected(std::string_view address) override;
 
   void RunAttempt(const CallMachine::Action& start);
-  void KeepFailure(const Attempt& attempt, const AttemptNotes& notes, const absl::Status& status,
-                   Instant started, Outcome& outcome);
-  void TellAttemptEnded(const Attempt& attempt, const AttemptNotes& notes,
-                        const absl::Status& status, Instant started);
-  void Wait(const CallMachine::Action& wait);
+  [[gnu::cold]] void KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
+                                 const absl::Status& status, Instant started, Outcome& outcome);
+  [[gnu::cold]] void TellAttemptEnded(const Attempt& attempt, const AttemptNotes* notes,
+                                      const absl::Status& status, Instant started);
+  [[gnu::cold]] void Wait(const CallMachine::Action& wait);
   WaitResult WaitUntil(Deadline until);
-  void Ask(int id);
+  [[gnu::cold]] void Ask(int id);
   absl::Status End(const CallMachine::Action& deliver);
-  absl::Status Error(Reason why);
+  [[gnu::cold]] absl::Status Error(Reason why);
 
   CallEvent NewEvent(CallEvent::Type type) const;
   void Tell(const CallEvent& event) const;
@@ -61,9 +67,7 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
   int running_ = 0;  // the number of the attempt that runs
   std::optional<CallMachine> machine_;
   std::shared_ptr<Waker> waker_;        // made when a ticket first enters a queue
-  std::vector<AttemptRecord> records_;  // of failed attempts
-  std::optional<Failure> last_failure_;
-  absl::Status last_status_;
+  std::unique_ptr<Failures> failures_;  // made when the first attempt failed
 };
 
 }  // namespace redial::internal

@@ -96,15 +96,15 @@ absl::Status Client::WithSocket(const Attempt& attempt,
   absl::StatusOr<Socket> socket = internal::DialAndTell(
       rep_->target, attempt.deadline(), attempt.stop_token(), rep_->dial, rep_->network, tried);
   if (!socket.ok()) return socket.status();
-  internal::AttemptNotes& notes = *attempt.notes();
-  if (notes.listener != nullptr) {
-    notes.address = socket->peer().ToString();
-    notes.listener->Connected(notes.address);
+  internal::AttemptNotes* const notes = attempt.notes();
+  if (notes != nullptr) {
+    notes->address = socket->peer().ToString();
+    notes->listener->Connected(notes->address);
   }
   absl::Status status = use(*socket);
-  if (notes.listener != nullptr) {
-    notes.bytes_sent = socket->bytes_sent();
-    notes.bytes_received = socket->bytes_received();
+  if (notes != nullptr) {
+    notes->bytes_sent = socket->bytes_sent();
+    notes->bytes_received = socket->bytes_received();
   }
   if (status.ok()) return status;
   return WithSocketFacts(std::move(status), *socket, std::move(tried));

@@ -13,6 +13,13 @@ bool EndsWhatIsInFlight(ReasonSet reasons) {
   return reasons.Has(Reason::kFailFast) || reasons.Has(Reason::kGaveUp);
 }
 
+// A deadline from its instant's nanoseconds.
+Deadline Restored(int64_t nanos) {
+  if (nanos == Deadline::Never().instant().nanos()) return Deadline::Never();
+  if (nanos == Deadline::Past().instant().nanos()) return Deadline::Past();
+  return Deadline(Instant::FromNanos(nanos));
+}
+
 bool MayHaveRun(Sent sent) { return sent == Sent::kMaybe || sent == Sent::kAnswered; }
 
 }  // namespace
@@ -36,7 +43,9 @@ CallMachine::~CallMachine() {
   }
 }
 
-void CallMachine::Begin(Instant now) {
+// Every call comes through here and through AttemptDone: what they call is inlined, which saves a
+// tenth of a call that succeeds.
+[[gnu::flatten]] void CallMachine::Begin(Instant now) {
   view_.began = view_.now = now;
   Activate(AttemptKind::kFirst, Deadline(now));
   Step();
@@ -66,7 +75,7 @@ void CallMachine::Answered(Instant now, int id, Answer answer) {
   Step();
 }
 
-void CallMachine::AttemptDone(Instant now, int id, Outcome& outcome) {
+[[gnu::flatten]] void CallMachine::AttemptDone(Instant now, int id, Outcome& outcome) {
   const int at = Find(id);
   if (at < 0) return;
   Advance(now);
@@ -81,28 +90,20 @@ void CallMachine::AttemptDone(Instant now, int id, Outcome& outcome) {
     Finish(Reason::kNone, id);
     return;
   }
-  last_ = outcome;
-  has_last_ = true;
-  view_.last = &last_;
+  view_.last = &last_.emplace(outcome);
   AfterFailure();
   Step();
 }
 
 CallMachine::Action CallMachine::Next() {
-  Action action;
   if (out_head_ < out_count_) {
-    const Queued& queued = out_[out_head_++];
-    action.type = queued.type;
-    action.kind = queued.kind;
-    action.reason = queued.reason;
-    action.id = queued.id;
-    if (queued.type == Action::Type::kStart) {
-      const int at = Find(queued.id);
-      action.until = at < 0 ? Deadline::Past() : live_[at].until;
-    }
+    const Queued& next = out_[out_head_++];
     if (out_head_ == out_count_) out_head_ = out_count_ = 0;
-    return action;
+    return {static_cast<Action::Type>(next.what & 0xff),
+            static_cast<AttemptKind>(next.what >> 8 & 0xff), static_cast<Reason>(next.what >> 16),
+            next.id, Restored(next.until)};
   }
+  Action action;
   if (delivered_) {
     action.type = live_count_ == 0 ? Action::Type::kDone : Action::Type::kWait;
     return action;
@@ -197,11 +198,17 @@ class CallMachine::Reservation {
 };
 
 Verdict CallMachine::TryToLaunch() {
+  Live& live = live_[live_count_];
+  if (policies_.slots() > 0) return ReserveAndLaunch(live);
+  Launch(live, ProposeAll());
+  return Verdict::Admit();
+}
+
+Verdict CallMachine::ReserveAndLaunch(Live& live) {
   if (policies_.queues() > 0 && !candidate_.tickets) {
     candidate_.tickets.emplace();
     for (Ticket& ticket : *candidate_.tickets) ticket.set_wake_source(wake_);
   }
-  Live& live = live_[live_count_];
   for (const auto& member : policies_.settlers()) live.tokens[member.slot] = 0;
 
   Reservation reservation(*this, live);
@@ -238,7 +245,7 @@ Verdict CallMachine::EnginesOwn(AttemptKind kind) {
     verdict = Verdict::Reject(Reason::kNotRetried);
     Note(verdict);
   }
-  const bool may_have_run = kind == AttemptKind::kHedge || (has_last_ && MayHaveRun(last_.sent));
+  const bool may_have_run = kind == AttemptKind::kHedge || (last_ && MayHaveRun(last_->sent));
   if (!view_.idempotent && may_have_run) {
     const Verdict unsafe = Verdict::Reject(Reason::kUnsafe);
     Note(unsafe);
@@ -279,16 +286,15 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
   live.kind = kind;
   live.aborted = false;
   live.started = view_.now;
-  live.until = view_.deadline;
+  Deadline until = view_.deadline;
   if (proposal.attempt_timeout_nanos != Proposal::kNone) {
-    live.until =
-        Earlier(live.until, Deadline::AfterNanos(view_.now, proposal.attempt_timeout_nanos));
+    until = Earlier(until, Deadline::AfterNanos(view_.now, proposal.attempt_timeout_nanos));
   }
   ++live_count_;
   ++view_.attempts;
   view_.answer = Answer::kNone;
   if (kind == AttemptKind::kHedge) ++hedges_;
-  Push(Action::Type::kStart, kind, Reason::kNone, live.id);
+  Push(Action::Type::kStart, kind, Reason::kNone, live.id, until);
 
   max_hedges_ = proposal.hedge_after_nanos == Proposal::kNone ? 0 : proposal.max_hedges;
   if (hedges_ < max_hedges_ && view_.idempotent) {
@@ -408,16 +414,14 @@ void CallMachine::Finish(Reason reason, int winner) {
   Push(Action::Type::kDeliver, AttemptKind::kFirst, reason, winner);
 }
 
-void CallMachine::Push(Action::Type type, AttemptKind kind, Reason reason, int id) {
+void CallMachine::Push(Action::Type type, AttemptKind kind, Reason reason, int id, Deadline until) {
   if (out_count_ == static_cast<int>(out_.size())) {
     std::fputs("redial: CallMachine's actions were not drained after an event\n", stderr);
     std::abort();
   }
-  Queued& queued = out_[out_count_++];
-  queued.type = type;
-  queued.kind = kind;
-  queued.reason = reason;
-  queued.id = id;
+  out_[out_count_++] = {static_cast<uint32_t>(type) | static_cast<uint32_t>(kind) << 8 |
+                            static_cast<uint32_t>(reason) << 16,
+                        id, until.instant().nanos()};
 }
 
 }  // namespace redial

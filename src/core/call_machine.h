@@ -80,24 +80,23 @@ class CallMachine {
   ReasonSet reasons() const { return reasons_; }
   std::optional<Instant> next_admission() const { return next_admission_; }
   // Whether the latest failed attempt was a value that a policy counts as a failure.
-  bool last_was_failed_result() const { return has_last_ && last_.failed_result; }
+  bool last_was_failed_result() const { return last_ && last_->failed_result; }
   // Reservations that were neither voided nor settled.
   int outstanding() const { return outstanding_; }
 
  private:
-  // An action before `Next` hands it out.
+  // An action before `Next` hands it out. Three small fields in one word: written one by one and read
+  // together, they would stall the processor's store buffer.
   struct Queued {
-    Action::Type type;
-    AttemptKind kind;
-    Reason reason;
+    uint32_t what;  // type, kind, reason: a byte each
     int id;
+    int64_t until;  // its instant, with the two extremes for Never and Past
   };
   struct Live {
     int id;
     AttemptKind kind;
     bool aborted;
     Instant started;
-    Deadline until;
     std::array<Token, PolicySet::kMaxPolicies> tokens;
   };
   struct Candidate {
@@ -115,6 +114,7 @@ class CallMachine {
   void Step();
   void Consider();
   Verdict TryToLaunch();
+  Verdict ReserveAndLaunch(Live& live);
   Verdict JudgeAll(AttemptKind kind);
   Verdict EnginesOwn(AttemptKind kind);
   Verdict Restrict(Verdict verdict);
@@ -133,13 +133,13 @@ class CallMachine {
   void SettleAll(const Live& live, const Outcome& outcome);
   void Note(const Verdict& verdict);
   void Finish(Reason reason, int winner);
-  void Push(Action::Type type, AttemptKind kind, Reason reason, int id);
+  void Push(Action::Type type, AttemptKind kind, Reason reason, int id,
+            Deadline until = Deadline::Never());
 
   const PolicySet& policies_;
   WakeSource* const wake_;
   View view_;
-  Outcome last_;
-  bool has_last_ = false;
+  std::optional<Outcome> last_;
   bool delivered_ = false;
   int next_id_ = 0;
   int asked_ = -1;  // the id of the question that is open or answered
