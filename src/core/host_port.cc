@@ -178,7 +178,7 @@ std::string LiteralProblem(std::string_view literal) {
   const auto address = Address::FromLiteral(literal, 0);
   if (address.has_value() && address->family() == Address::Family::kIpv6) return {};
   if (const size_t percent = literal.find('%'); percent != std::string_view::npos) {
-    const std::string problem = LiteralProblem(literal.substr(0, percent));
+    std::string problem = LiteralProblem(literal.substr(0, percent));
     if (!problem.empty()) return problem;
     return absl::StrCat("the scope ", Quote(literal.substr(percent + 1), kMaxQuoted),
                         " is not the number of a network interface, as in [fe80::1%2]");

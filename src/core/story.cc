@@ -129,7 +129,7 @@ std::string Words(const AttemptRecord& record) {
 // "read timed out after 500 ms", without address and bytes.
 std::string Body(const AttemptRecord& record) {
   if (record.code == absl::StatusCode::kOk) return "returned a result that counts as a failure";
-  const std::string detail = OneLine(record.detail);
+  std::string detail = OneLine(record.detail);
   const std::string doing = Doing(record.phase, record.address);
   if (record.phase != Phase::kNone && absl::StartsWith(detail, doing)) {
     const std::string_view rest = std::string_view(detail).substr(doing.size());

@@ -12,6 +12,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -75,7 +76,7 @@ class Dialer {
   absl::Status CheckLimits();
   absl::Status Failed() const;
   absl::Status LookupFailed() const;
-  absl::Status Finish(absl::StatusCode code, int error, std::string message) const;
+  absl::Status Finish(absl::StatusCode code, int error, std::string_view message) const;
   std::string Doing() const;
   std::string DescribeTried() const;
   std::string DescribeAttempt(const Attempt& attempt) const;

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -65,14 +66,14 @@ std::string Dialer::Doing() const {
   return absl::StrCat("connect to ", target_.ToString());
 }
 
-absl::Status Dialer::Finish(absl::StatusCode code, int error, std::string message) const {
+absl::Status Dialer::Finish(absl::StatusCode code, int error, std::string_view message) const {
   Failure failure;
   failure.phase = lookup_ != nullptr && attempts_.empty() ? Phase::kResolve : Phase::kConnect;
   failure.error = error;
   failure.sent = Sent::kNo;
   failure.elapsed = now_ - began_;
   failure.tried = Tried();
-  return WithFailure(absl::Status(code, message), failure);
+  return WithFailure(absl::Status(code, ToAbsl(message)), failure);
 }
 
 absl::Status Dialer::CheckLimits() {
@@ -91,7 +92,7 @@ absl::Status Dialer::CheckLimits() {
   if (const std::string tried = DescribeTried(); !tried.empty()) {
     absl::StrAppend(&message, ": ", tried);
   }
-  return Finish(code, error, std::move(message));
+  return Finish(code, error, message);
 }
 
 absl::Status Dialer::Failed() const {
@@ -105,7 +106,7 @@ absl::Status Dialer::Failed() const {
   } else {
     absl::StrAppend(&message, DescribeTried());
   }
-  return Finish(code, decisive.error, std::move(message));
+  return Finish(code, decisive.error, message);
 }
 
 absl::Status Dialer::LookupFailed() const {

@@ -72,7 +72,7 @@ void AppendLeaks(FakeNetworkState& state) {
 
 }  // namespace
 
-FakeNetwork::FakeNetwork(FakeNetworkOptions options, std::source_location where)
+FakeNetwork::FakeNetwork(const FakeNetworkOptions& options, std::source_location where)
     : state_(std::make_unique<FakeNetworkState>(options, where)) {}
 
 FakeNetwork::~FakeNetwork() {

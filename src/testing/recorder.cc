@@ -184,6 +184,7 @@ std::string Recorder::Trace() const {
 std::vector<std::string> Recorder::running() const {
   std::lock_guard lock(mu_);
   std::vector<std::string> operations;
+  operations.reserve(running_.size());
   for (const auto& [id, call] : running_) operations.push_back(call.operation);
   return operations;
 }

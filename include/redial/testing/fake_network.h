@@ -111,7 +111,7 @@ struct FakeNetworkOptions {
 
 class REDIAL_EXPORT FakeNetwork final : public Network {
  public:
-  explicit FakeNetwork(FakeNetworkOptions options = {},
+  explicit FakeNetwork(const FakeNetworkOptions& options = {},
                        std::source_location where = std::source_location::current());
   ~FakeNetwork() override;
 
