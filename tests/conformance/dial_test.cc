@@ -120,7 +120,7 @@ TEST_F(DialTest, WrongOptionsAreRefusedBeforeAnything) {
   EXPECT_THAT(names_.queries(), IsEmpty());
 }
 
-// Drill 12 of users: IPv6 dead, IPv4 alive.
+// IPv6 dead, IPv4 alive.
 TEST_F(DialTest, Ipv6IsBlackHoledAndIpv4Alive) {
   Listener listener = ListenOn(absl::StrCat(Host(1), ":0"));
   const uint16_t port = listener.local().port();
@@ -146,7 +146,7 @@ TEST_F(DialTest, Ipv6IsRefusedAndIpv4Alive) {
   EXPECT_LT(elapsed(), kHang) << "a refusal doesn't wait for the delay";
 }
 
-// Drill 12: three addresses, two dead.
+// Three addresses, two dead.
 TEST_F(DialTest, TwoOfThreeAddressesAreBlackHoled) {
   Listener listener = ListenOn(absl::StrCat(Host(4), ":0"));
   const uint16_t port = listener.local().port();
@@ -300,7 +300,7 @@ TEST_F(DialTest, TheLargestTimeoutConnects) {
   }
 }
 
-// Drill 4 of users: the name server is black-holed, and many threads ask at once.
+// The name server is black-holed, and many threads ask at once.
 TEST_F(DialTest, SixteenThreadsAndASilentNameServer) {
   names_.DropAll();
   const size_t before = CountDescriptors();
@@ -425,7 +425,7 @@ TEST_F(DialTest, OutOfDescriptorsSaysSo) {
                                       " failed: too many open files (EMFILE) after ")));
 }
 
-// Drill 11 of users: the next look-up finds what the name stands for now.
+// The next look-up finds what the name stands for now.
 TEST_F(DialTest, ANameThatMovesIsFoundAgain) {
   Listener listener = ListenOn(absl::StrCat(Host(3), ":0"));
   const uint16_t port = listener.local().port();

@@ -83,7 +83,7 @@ TEST_F(KernelSocketTest, AnExpiredDeadlineTouchesNothing) {
   EXPECT_EQ(*pair.ours.ReadExactly(5), "ready");
 }
 
-// CPython test_socket, PEP 475: signals neither stretch a timeout nor shorten it. Drill 15.
+// CPython test_socket, PEP 475: signals neither stretch a timeout nor shorten it.
 class SignalStorm {
  public:
   SignalStorm() {
@@ -138,7 +138,7 @@ TEST_F(KernelSocketTest, SignalsLoseNoData) {
   EXPECT_EQ(pair.ours.bytes_sent(), kSize);
 }
 
-// Drills 1 and 2: the connection stands, and nothing more comes.
+// The connection stands, and nothing more comes.
 TEST_F(KernelSocketTest, ADeadPeerIsLeftByTheDeadline) {
   Pair pair = TcpPair();
   pair.theirs.DropIncoming();
@@ -155,7 +155,7 @@ TEST_F(KernelSocketTest, ADeadPeerIsLeftByTheDeadline) {
   pair.theirs.Reset();
 }
 
-// Drill 10, a byte a second, at a byte a millisecond: each one alone is in time.
+// A byte a second, at a byte a millisecond: each one alone is in time.
 TEST_F(KernelSocketTest, ATrickleIsHeldToTheDeadline) {
   Pair pair = TcpPair();
   std::stop_source enough;
@@ -218,7 +218,7 @@ TEST_F(KernelSocketTest, AWriteThatTimesOutCountsWhatWentOut) {
   EXPECT_EQ(received, out);
 }
 
-// Drill 8: a reset at every byte of a reply. The kernel reports it once; it is kept.
+// A reset at every byte of a reply. The kernel reports it once; it is kept.
 TEST_F(KernelSocketTest, AResetAtEveryByteOfAReply) {
   const std::string reply = "$5\r\nhello\r\n";
   for (size_t cut = 0; cut < reply.size(); ++cut) {
@@ -254,7 +254,7 @@ TEST_F(KernelSocketTest, AResetThatAWriteSawIsToldToReadsToo) {
   EXPECT_EQ(FailureOf(ReadByte(pair.ours).status())->error, ECONNRESET);
 }
 
-// Drill 9.
+// A reply that is cut short.
 TEST_F(KernelSocketTest, AShortBodyIsNotSuccess) {
   Pair pair = UnixPair();
   ASSERT_TRUE(pair.theirs.Send("abc"));
@@ -293,7 +293,7 @@ TEST_F(KernelSocketTest, ShutdownWriteLetsReadingGoOn) {
   EXPECT_EQ(FailureOf(pair.ours.Write("more"))->error, EPIPE);
 }
 
-// select() ends at 1024. Drill 15.
+// select() ends at 1024.
 TEST_F(KernelSocketTest, HighDescriptorsWait) {
   int ends[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);

@@ -172,7 +172,7 @@ TEST(Cli, DemoShowsTheThreeAnswers) {
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
-// Drill: somebody sets the wall clock an hour forward, and then two hours back, while a call waits.
+// Somebody sets the wall clock an hour forward, and then two hours back, while a call waits.
 TEST(Cli, ASteppedWallClockMovesNoDeadline) {
   constexpr char kFaketime[] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
   REDIAL_NEEDS_PROGRAM("faketime");

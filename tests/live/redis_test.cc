@@ -46,7 +46,7 @@ TEST(Redis, Answers) {
   EXPECT_EQ(*pong, "+PONG\r\n");
 }
 
-// Drill: a server that hangs (SIGSTOP). The kernel still accepts for it.
+// A server that hangs (SIGSTOP). The kernel still accepts for it.
 TEST(Redis, ThatHangsCostsTheDeadlineAndNoMore) {
   REDIAL_NEEDS_PROGRAM("redis-server");
   RedisServer redis;
@@ -92,7 +92,7 @@ TEST(Redis, ThatIsGoneIsToldAtOnce) {
   EXPECT_EQ(failure->sent, Sent::kNo);
 }
 
-// Drill: a fork in the middle of a request neither disturbs it nor leaks its descriptor into the program that the child becomes.
+// A fork in the middle of a request neither disturbs it nor leaks its descriptor into the program that the child becomes.
 TEST(Redis, SurvivesAForkInTheMiddleOfARequest) {
   REDIAL_NEEDS_PROGRAM("redis-server");
   RedisServer redis;

@@ -244,7 +244,7 @@ TEST_F(SocketTest, ReadExactlyTakesNobodysWordForASize) {
   EXPECT_LE(script.largest_read, 4096u);
 }
 
-// Drill 9 of short bodies.
+// A body that is shorter than it said.
 TEST_F(SocketTest, AShortBodyIsNotSuccess) {
   script.Arrive("abc");
   script.End();
@@ -455,7 +455,7 @@ TEST_F(SocketTest, MovesAndTellsItsAddresses) {
   EXPECT_EQ(script.shutdowns, 1);
 }
 
-// Drill 8 without a kernel: a reset at every byte of a reply.
+// Without a kernel: a reset at every byte of a reply.
 TEST(SocketResets, AtEveryByteOfAReply) {
   const std::string reply = "$5\r\nhello\r\n";
   for (size_t cut = 0; cut < reply.size(); ++cut) {
