@@ -55,7 +55,7 @@ need() {
 
 # install_packages PACKAGE...: with `as_root` set by need(). A server that only tests start must not
 # become a daemon of somebody's machine: while packages are set up, policy-rc.d forbids starting any
-# service, and the services that were new on the machine are disabled afterwards.
+# service, and the test servers that were new on the machine are disabled afterwards.
 install_packages() {
   local guard=/usr/sbin/policy-rc.d guarded=no
   local log=build/install.log services=build/services.before
@@ -86,16 +86,24 @@ install_packages() {
   fi
 }
 
-# known_services: each unit file and each init script, one a line.
+# The servers that tests start by themselves. Other services that a package brings along are none of
+# ours: they stay as the package leaves them.
+test_services=(nginx redis-server)
+
+# known_services: which of them have a unit file or an init script, one a line.
 known_services() {
-  find /lib/systemd/system /etc/init.d -maxdepth 1 \( -name '*.service' -o -path '/etc/init.d/*' \) \
-    ! -name '*@.service' 2>/dev/null | sort
+  local name
+  for name in "${test_services[@]}"; do
+    if [ -e "/lib/systemd/system/$name.service" ] || [ -e "/etc/init.d/$name" ]; then
+      echo "$name"
+    fi
+  done | sort
 }
 
-# disable_services_since LIST: disables what is there now and was not in LIST, a file.
+# disable_services_since LIST: disables those that are there now and were not in LIST, a file.
 disable_services_since() {
   local name
-  known_services | comm -13 "$1" - | sed 's|.*/||; s|\.service$||' | sort -u | while read -r name; do
+  known_services | comm -13 "$1" - | while read -r name; do
     if [ -d /run/systemd/system ]; then
       "${as_root[@]}" systemctl disable --now "$name" >/dev/null 2>&1 </dev/null || true
     elif command -v systemctl >/dev/null; then
