@@ -5,7 +5,7 @@
 //   class NotOnSundays final : public redial::Policy {
 //    public:
 //     NotOnSundays() : Policy({.name = "NotOnSundays", .capabilities = kJudgesAgain}) {}
-//     redial::Verdict Judge(const redial::View& view) const override {
+//     redial::Verdict Judge(const redial::View&) const override {
 //       return sunday_ ? redial::Verdict::Reject(redial::Reason::kRefused)
 //                      : redial::Verdict::Admit();
 //     }
