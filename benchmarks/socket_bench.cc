@@ -14,7 +14,7 @@ namespace redial::benchmarks {
 namespace {
 
 constexpr int kBatch = 4096;  // bytes that fit into the receive buffer
-constexpr int kBatches = 24;
+constexpr int kBatches = 64;
 
 // Times `read_one`, which takes one byte, while `fd`'s peer has filled the buffer.
 template <class F>
