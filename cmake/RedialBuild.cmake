@@ -58,6 +58,8 @@ function(redial_layer name)
   )
   if(name STREQUAL "testing")
     set_property(GLOBAL APPEND PROPERTY REDIAL_TESTING_OBJECTS "$<TARGET_OBJECTS:${objects}>")
+  elseif(name STREQUAL "fiber")
+    set_property(GLOBAL APPEND PROPERTY REDIAL_FIBER_OBJECTS "$<TARGET_OBJECTS:${objects}>")
   else()
     set_property(GLOBAL APPEND PROPERTY REDIAL_OBJECTS "$<TARGET_OBJECTS:${objects}>")
   endif()
@@ -84,10 +86,11 @@ function(redial_describe_library target export_name)
   )
 endfunction()
 
-# The two shipped libraries, and `redial_internal`: the same objects in one static archive without
+# The shipped libraries, and `redial_internal`: the same objects in one static archive without
 # regard to symbol visibility, for tests that reach below the public headers.
 function(redial_add_libraries)
   get_property(objects GLOBAL PROPERTY REDIAL_OBJECTS)
+  get_property(fiber_objects GLOBAL PROPERTY REDIAL_FIBER_OBJECTS)
   get_property(testing_objects GLOBAL PROPERTY REDIAL_TESTING_OBJECTS)
 
   add_library(redial ${objects})
@@ -97,26 +100,30 @@ function(redial_add_libraries)
     PRIVATE c-ares::cares Threads::Threads
   )
 
-  if(testing_objects)
-    add_library(redial_testing ${testing_objects})
-    target_link_libraries(redial_testing PUBLIC redial)
-    redial_describe_library(redial_testing testing)
-  else()
-    add_library(redial_testing INTERFACE)
-    add_library(redial::testing ALIAS redial_testing)
-    target_link_libraries(redial_testing INTERFACE redial)
-    set_target_properties(redial_testing PROPERTIES EXPORT_NAME testing)
-  endif()
+  add_library(redial_fiber ${fiber_objects})
+  redial_describe_library(redial_fiber fiber)
+  target_link_libraries(redial_fiber
+    PUBLIC redial
+    PRIVATE Boost::context Threads::Threads
+  )
+
+  # Simulated hosts run in fibers too.
+  add_library(redial_testing ${testing_objects})
+  redial_describe_library(redial_testing testing)
+  target_link_libraries(redial_testing
+    PUBLIC redial
+    PRIVATE redial_fiber
+  )
 
   if(REDIAL_BUILD_TESTS)
-    add_library(redial_internal STATIC ${objects} ${testing_objects})
+    add_library(redial_internal STATIC ${objects} ${fiber_objects} ${testing_objects})
     target_compile_features(redial_internal PUBLIC cxx_std_20)
     target_include_directories(redial_internal PUBLIC
       "${PROJECT_SOURCE_DIR}/include"
       "${PROJECT_SOURCE_DIR}"
     )
     target_link_libraries(redial_internal PUBLIC
-      ${REDIAL_ABSL_TARGETS} c-ares::cares Threads::Threads
+      ${REDIAL_ABSL_TARGETS} Boost::context c-ares::cares Threads::Threads
     )
     set_target_properties(redial_internal PROPERTIES LINKER_LANGUAGE CXX)
   endif()

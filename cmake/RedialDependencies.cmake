@@ -8,6 +8,10 @@ if(NOT TARGET c-ares::cares)
   find_package(c-ares REQUIRED)
 endif()
 
+if(NOT TARGET Boost::context)
+  find_package(Boost 1.74 REQUIRED COMPONENTS context)
+endif()
+
 # Header-only and used in .cc files alone: neither installed nor exported.
 find_package(nlohmann_json 3 REQUIRED)
 find_package(Threads REQUIRED)

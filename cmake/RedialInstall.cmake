@@ -4,7 +4,7 @@
 include(CMakePackageConfigHelpers)
 set(REDIAL_CMAKE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/redial")
 
-install(TARGETS redial redial_testing EXPORT redialTargets)
+install(TARGETS redial redial_fiber redial_testing EXPORT redialTargets)
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/redial" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   FILES_MATCHING PATTERN "*.h"
 )

@@ -11,8 +11,8 @@
 //       });
 //
 // Each attempt gets a fresh connection, whose deadline and stop token are the attempt's. Safe
-// between threads; copies share the policies and their state. It waits on the runtime that it was
-// made on.
+// between threads; copies share the policies and their state. Each call waits on the runtime that
+// is current where it is made.
 #ifndef REDIAL_CLIENT_H_
 #define REDIAL_CLIENT_H_
 
@@ -34,7 +34,8 @@
 namespace redial {
 
 struct ClientOptions {
-  // Not owned, and must outlive the client; the kernel's when null.
+  // Not owned, and must outlive the client. When null, `CurrentNetwork()` of each call: the
+  // simulated host's in a simulation, else the kernel's.
   Network* network = nullptr;
   DialOptions dial = {};
 };

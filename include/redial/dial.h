@@ -42,7 +42,7 @@ REDIAL_EXPORT absl::StatusOr<Socket> Dial(const Target& target,
                                           Deadline deadline = Deadline::Never(),
                                           std::stop_token stop = {},
                                           const DialOptions& options = {},
-                                          Network& network = KernelNetwork());
+                                          Network& network = CurrentNetwork());
 
 }  // namespace redial
 

@@ -30,7 +30,7 @@ class REDIAL_EXPORT Listener {
   // listener goes. kUnavailable with EADDRINUSE, kInvalidArgument for an address that isn't this
   // machine's.
   static absl::StatusOr<Listener> Listen(const Address& address, const ListenOptions& options = {},
-                                         Network& network = KernelNetwork());
+                                         Network& network = CurrentNetwork());
   explicit Listener(std::unique_ptr<Acceptor> acceptor);
   Listener(Listener&&) noexcept;
   Listener& operator=(Listener&&) noexcept;

@@ -1,6 +1,6 @@
 // Where connections and names come from: the kernel, or a test's fake.
 //
-//   redial::Network& network = redial::KernelNetwork();
+//   redial::Network& network = redial::CurrentNetwork();
 //   auto client = redial::Client::Create("tcp://cache:6379", policies, {.network = &network});
 //
 // Nothing here waits: connects and look-ups are started, and whoever started them waits on the
@@ -131,6 +131,10 @@ class REDIAL_EXPORT Network {
 
 // The machine's own network. Stateless.
 REDIAL_EXPORT Network& KernelNetwork();
+
+// What code uses that names no network: the simulated host's inside a simulation, else the
+// kernel's.
+REDIAL_EXPORT Network& CurrentNetwork();
 
 }  // namespace redial
 

@@ -30,6 +30,8 @@
 
 namespace redial {
 
+class Network;
+
 enum class WaitResult : uint8_t { kReady, kTimedOut, kStopped };
 
 // Work that runs beside its spawner. Joins when destroyed, so nothing outlives the scope that
@@ -85,6 +87,14 @@ class REDIAL_EXPORT Runtime {
   // Runs `fn` beside the caller. kResourceExhausted when no thread can be had. An exception that
   // leaves `fn` terminates.
   virtual absl::StatusOr<Task> Spawn(absl::AnyInvocable<void()> fn) = 0;
+
+  // Until `source` is ready, come what may: for joins and locks, which no stop may cut short. Other
+  // waits also end, with kStopped, where the runtime itself is being shut down.
+  virtual void WaitFor(Source& source);
+
+  // The network that belongs to this runtime: a simulated host's. Null for the kernel's; see
+  // `CurrentNetwork`.
+  virtual Network* network() { return nullptr; }
 
   // A seed for random draws: unpredictable on real runtimes, reproducible in simulations.
   virtual uint64_t NextSeed() = 0;

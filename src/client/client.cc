@@ -49,15 +49,15 @@ struct Client::Rep {
         name(target.ToString()),
         policies(std::move(p)),
         dial(std::move(o.dial)),
-        network(o.network != nullptr ? *o.network : KernelNetwork()) {
-    if (network.observes()) observer.emplace(network);
+        network(o.network) {
+    if (network != nullptr && network->observes()) observer.emplace(*network);
   }
 
   Target target;
   std::string name;
   PolicySet policies;
   DialOptions dial;
-  Network& network;
+  Network* const network;                           // null: the current one
   mutable std::optional<NetworkObserver> observer;  // stateless
 };
 
@@ -92,9 +92,10 @@ internal::CallContext Client::Context(const CallOptions& options) const {
 
 absl::Status Client::WithSocket(const Attempt& attempt,
                                 absl::FunctionRef<absl::Status(Socket&)> use) const {
+  Network& network = rep_->network != nullptr ? *rep_->network : CurrentNetwork();
   std::vector<AddressTried> tried;
   absl::StatusOr<Socket> socket = internal::DialAndTell(
-      rep_->target, attempt.deadline(), attempt.stop_token(), rep_->dial, rep_->network, tried);
+      rep_->target, attempt.deadline(), attempt.stop_token(), rep_->dial, network, tried);
   if (!socket.ok()) return socket.status();
   internal::AttemptNotes* const notes = attempt.notes();
   if (notes != nullptr) {

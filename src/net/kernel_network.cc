@@ -7,6 +7,7 @@
 
 #include "redial/failure.h"
 #include "redial/network.h"
+#include "redial/runtime.h"
 #include "src/core/status.h"
 #include "src/net/kernel_acceptor.h"
 #include "src/net/kernel_lookup.h"
@@ -107,6 +108,11 @@ constinit const Forever forever;
 Network& KernelNetwork() {
   // Stateless, so that nobody can change what is declared const.
   return const_cast<internal::KernelNetworkImpl&>(internal::forever.network);
+}
+
+Network& CurrentNetwork() {
+  Network* const network = Runtime::Current().network();
+  return network != nullptr ? *network : KernelNetwork();
 }
 
 }  // namespace redial

@@ -10,7 +10,7 @@ namespace redial {
 
 void Mutex::LockSlow() {
   waiters_.fetch_add(1, std::memory_order_seq_cst);
-  while (!try_lock()) Runtime::Current().Wait(released_, Deadline::Never(), {});
+  while (!try_lock()) Runtime::Current().WaitFor(released_);
   waiters_.fetch_sub(1, std::memory_order_seq_cst);
 }
 

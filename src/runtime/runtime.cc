@@ -62,6 +62,10 @@ WaitResult Runtime::Wait(Source& source, Deadline deadline, const std::stop_toke
   return ToWaitResult(WaitAny(sources, deadline, stop));
 }
 
+void Runtime::WaitFor(Source& source) {
+  while (Wait(source, Deadline::Never(), {}) != WaitResult::kReady) continue;
+}
+
 WaitResult Runtime::SleepUntil(Deadline deadline, const std::stop_token& stop) {
   return ToWaitResult(WaitAny({}, deadline, stop));
 }

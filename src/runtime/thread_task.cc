@@ -23,7 +23,7 @@ class ThreadTask final : public Task::Handle {
     // Waited for the way the caller waits, so that a fiber that joins a thread suspends itself
     // alone; what pthread_join has left to wait for is the thread's exit. A thread joins directly.
     Runtime& runtime = Runtime::Current();
-    if (&runtime != &Runtime::Threads()) runtime.Wait(done_, Deadline::Never(), {});
+    if (&runtime != &Runtime::Threads()) runtime.WaitFor(done_);
     ::pthread_join(thread_, nullptr);
   }
 

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "absl/container/inlined_vector.h"
-#include "tests/conformance/fiber_context.h"
+#include "src/runtime/fiber/context.h"
 
 namespace redial::conformance {
 namespace {
@@ -22,7 +22,10 @@ constexpr int kNoneReady = -3;
 class FiberScheduler::Fiber final : public Waiter {
  public:
   Fiber(FiberScheduler& home, absl::AnyInvocable<void()> fn, std::shared_ptr<Event> done)
-      : home_(home), context_(std::move(fn)), done_(std::move(done)) {}
+      : home_(home),
+        stack_(home.stacks_.Take()),
+        context_(std::move(fn), stack_),
+        done_(std::move(done)) {}
 
   void Wake() override {
     if (state_.fetch_or(kWoken, std::memory_order_acq_rel) == kWaiting) home_.Enqueue(this);
@@ -35,7 +38,8 @@ class FiberScheduler::Fiber final : public Waiter {
     return state_.compare_exchange_strong(expected, kRunning, std::memory_order_acq_rel);
   }
 
-  FiberContext& context() { return context_; }
+  runtime_internal::Stack stack() const { return stack_; }
+  runtime_internal::FiberContext& context() { return context_; }
   Event& done() { return *done_; }
 
  private:
@@ -43,7 +47,8 @@ class FiberScheduler::Fiber final : public Waiter {
 
   FiberScheduler& home_;
   std::atomic<int> state_{kRunning};
-  FiberContext context_;
+  const runtime_internal::Stack stack_;
+  runtime_internal::FiberContext context_;
   const std::shared_ptr<Event> done_;
 };
 
@@ -127,7 +132,12 @@ int FiberScheduler::DoWait(Instant now, absl::Span<Source* const> sources, Deadl
 Task FiberScheduler::Start(absl::AnyInvocable<void()> fn) {
   auto done = std::make_shared<Event>();
   live_.fetch_add(1, std::memory_order_relaxed);  // the queue's lock publishes it
-  Enqueue(new Fiber(*this, std::move(fn), done));
+  Fiber* fiber = nullptr;
+  {
+    std::lock_guard lock(mu_);
+    fiber = new Fiber(*this, std::move(fn), done);
+  }
+  Enqueue(fiber);
   return Task(std::make_unique<FiberTask>(std::move(done)));
 }
 
@@ -189,7 +199,10 @@ void FiberScheduler::RunFiber(Fiber* fiber) {
   if (!fiber->context().finished()) return;
   live_.fetch_sub(1, std::memory_order_relaxed);
   fiber->done().Set();
+  const runtime_internal::Stack stack = fiber->stack();
   delete fiber;
+  std::lock_guard lock(mu_);
+  stacks_.Give(stack);
 }
 
 void FiberScheduler::FireTimers() {

@@ -18,6 +18,7 @@
 #include "redial/runtime.h"
 #include "redial/source.h"
 #include "redial/time.h"
+#include "src/runtime/fiber/stack_pool.h"
 
 namespace redial::conformance {
 
@@ -64,7 +65,8 @@ class FiberScheduler : public Runtime {
   void Suspend();
 
   std::mutex mu_;
-  std::deque<Fiber*> ready_;  // guarded by mu_
+  std::deque<Fiber*> ready_;                                // guarded by mu_
+  runtime_internal::StackPool stacks_{size_t{256} * 1024};  // guarded by mu_
   std::atomic<bool> stopping_{false};
   std::atomic<int> live_{0};
   std::atomic<uint64_t> seed_{0};

@@ -2,13 +2,13 @@
 
 # packages_for COMMAND...: one package a line.
 packages_for() {
-  local base="g++ cmake ninja-build ccache pkg-config libabsl-dev libc-ares-dev nlohmann-json3-dev"
+  local base="g++ cmake ninja-build ccache pkg-config libabsl-dev libboost-context-dev libc-ares-dev nlohmann-json3-dev"
   local command
   for command in "$@"; do
     case $command in
       demo) echo "$base libcli11-dev" ;;
       test | planted)
-        echo "$base libcli11-dev git python3 libgtest-dev libgmock-dev libboost-context-dev" \
+        echo "$base libcli11-dev git python3 libgtest-dev libgmock-dev" \
           "libcurl4-openssl-dev libhiredis-dev redis-server nginx-light faketime"
         ;;
       sanitizers | fuzz) echo "clang-19 libclang-rt-19-dev llvm-19" ;;

@@ -45,6 +45,7 @@ OWNERS = [
     (re.compile(r"(poll|sys/p?select|sys/epoll|sys/eventfd|sys/timerfd)\.h"), ("src/runtime/",)),
     (re.compile(r"thread|condition_variable|future|semaphore|latch|barrier"), ("src/runtime/",)),
     (re.compile(r"iostream|absl/synchronization/.*|absl/time/clock\.h"), ()),
+    (re.compile(r"boost/context/.*"), ("src/runtime/fiber/",)),
     (re.compile(r"CLI/.*|boost/.*|asio.*|benchmark/.*"), ()),
 ]
 

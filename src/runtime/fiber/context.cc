@@ -1,7 +1,6 @@
-#include "tests/conformance/fiber_context.h"
+#include "src/runtime/fiber/context.h"
 
 #include <cxxabi.h>
-#include <sys/mman.h>
 
 #include <boost/context/detail/fcontext.hpp>
 #include <cstdlib>
@@ -29,28 +28,22 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-namespace redial::conformance {
+namespace redial::runtime_internal {
 namespace {
 
 namespace fcontext = boost::context::detail;
 
-constexpr size_t kGuardSize = 4096;
-constexpr size_t kStackSize = size_t{256} * 1024;
-
 }  // namespace
 
-FiberContext::FiberContext(absl::AnyInvocable<void()> fn) : fn_(std::move(fn)) {
-  mapping_ = ::mmap(nullptr, kGuardSize + kStackSize, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapping_ == MAP_FAILED || ::mprotect(mapping_, kGuardSize, PROT_NONE) != 0) std::abort();
-  char* const bottom = static_cast<char*>(mapping_) + kGuardSize;
-  fiber_.bottom = bottom;
-  fiber_.size = kStackSize;
-  inside_ = fcontext::make_fcontext(bottom + kStackSize, kStackSize, [](fcontext::transfer_t from) {
-    auto* const self = static_cast<FiberContext*>(from.data);
-    self->outside_ = from.fctx;
-    self->Run();
-  });
+FiberContext::FiberContext(absl::AnyInvocable<void()> fn, Stack stack) : fn_(std::move(fn)) {
+  fiber_.bottom = stack.bottom;
+  fiber_.size = stack.size;
+  inside_ =
+      fcontext::make_fcontext(stack.bottom + stack.size, stack.size, [](fcontext::transfer_t from) {
+        auto* const self = static_cast<FiberContext*>(from.data);
+        self->outside_ = from.fctx;
+        self->Run();
+      });
 #ifdef REDIAL_TSAN
   fiber_.tsan = __tsan_create_fiber(0);
 #endif
@@ -60,7 +53,6 @@ FiberContext::~FiberContext() {
 #ifdef REDIAL_TSAN
   __tsan_destroy_fiber(fiber_.tsan);
 #endif
-  ::munmap(mapping_, kGuardSize + kStackSize);
 }
 
 // ThreadSanitizer keeps a call stack for each flow of control, so the function that announces a
@@ -112,4 +104,4 @@ void FiberContext::Run() {
   std::abort();  // nobody resumes what has finished
 }
 
-}  // namespace redial::conformance
+}  // namespace redial::runtime_internal

@@ -1,19 +1,22 @@
 // A flow of control with a stack of its own, and the switch to and from it.
-#ifndef REDIAL_TESTS_CONFORMANCE_FIBER_CONTEXT_H_
-#define REDIAL_TESTS_CONFORMANCE_FIBER_CONTEXT_H_
+#ifndef REDIAL_SRC_RUNTIME_FIBER_CONTEXT_H_
+#define REDIAL_SRC_RUNTIME_FIBER_CONTEXT_H_
 
 #include <cstddef>
 
 #include "absl/functional/any_invocable.h"
+#include "redial/export.h"
+#include "src/runtime/fiber/stack_pool.h"
 
-namespace redial::conformance {
+namespace redial::runtime_internal {
 
 // Resume and Suspend alternate, on one thread. Destroyed only when it has not begun or has
 // finished. Tells AddressSanitizer and ThreadSanitizer of each switch, and keeps the C++ runtime's
 // record of exceptions in flight apart, so that a fiber may wait inside a catch block.
-class FiberContext {
+class REDIAL_EXPORT FiberContext {
  public:
-  explicit FiberContext(absl::AnyInvocable<void()> fn);
+  // The stack is borrowed: whoever gave it takes it back once this is destroyed.
+  FiberContext(absl::AnyInvocable<void()> fn, Stack stack);
   FiberContext(const FiberContext&) = delete;
   FiberContext& operator=(const FiberContext&) = delete;
   ~FiberContext();
@@ -44,7 +47,6 @@ class FiberContext {
 
   absl::AnyInvocable<void()> fn_;
   bool finished_ = false;
-  void* mapping_ = nullptr;
   void* inside_ = nullptr;   // where Resume jumps to
   void* outside_ = nullptr;  // where Suspend jumps to
   Identity fiber_;
@@ -52,6 +54,6 @@ class FiberContext {
   ExceptionState exceptions_;
 };
 
-}  // namespace redial::conformance
+}  // namespace redial::runtime_internal
 
-#endif  // REDIAL_TESTS_CONFORMANCE_FIBER_CONTEXT_H_
+#endif  // REDIAL_SRC_RUNTIME_FIBER_CONTEXT_H_
