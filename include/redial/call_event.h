@@ -47,6 +47,8 @@ struct CallEvent {
   ReasonSet reasons;
   const absl::Status* status = nullptr;
   const AttemptRecord* record = nullptr;
+  // In kAttemptEnded, beside an OK status: a policy counts the value as a failure.
+  bool failed_result = false;
   // In kCallEnded: reservations that were neither voided nor settled. Always 0; the test kit holds
   // us to it.
   int outstanding = 0;

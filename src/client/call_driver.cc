@@ -129,9 +129,9 @@ void CallDriver::RunAttempt(const CallMachine::Action& start) {
     outcome.ended = ended;
     KeepFailure(attempt, attempt.notes(), *result.status, started, outcome);
   }
-  // Observers hear of the attempt before they hear what follows from it.
-  if (observed_) TellAttemptEnded(attempt, attempt.notes(), *result.status, started);
   machine_->AttemptDone(ended, start.id, outcome);
+  // Observers hear how the attempt was judged, and before they hear what follows from it.
+  if (observed_) TellAttemptEnded(attempt, *result.status, started, outcome.failed_result);
 }
 
 void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
@@ -173,8 +173,9 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
   failures_->last_status = status;
 }
 
-void CallDriver::TellAttemptEnded(const Attempt& attempt, const AttemptNotes* notes,
-                                  const absl::Status& status, Instant started) {
+void CallDriver::TellAttemptEnded(const Attempt& attempt, const absl::Status& status,
+                                  Instant started, bool failed_result) {
+  const AttemptNotes* const notes = attempt.notes();
   AttemptRecord succeeded;
   if (status.ok()) {
     succeeded.number = attempt.number();
@@ -191,6 +192,7 @@ void CallDriver::TellAttemptEnded(const Attempt& attempt, const AttemptNotes* no
   event.kind = attempt.kind();
   event.status = &status;
   event.record = status.ok() ? &succeeded : &failures_->records.back();
+  event.failed_result = failed_result;
   event.address = event.record->address;
   Tell(event);
 }

@@ -44,8 +44,8 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
   void RunAttempt(const CallMachine::Action& start);
   [[gnu::cold]] void KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
                                  const absl::Status& status, Instant started, Outcome& outcome);
-  [[gnu::cold]] void TellAttemptEnded(const Attempt& attempt, const AttemptNotes* notes,
-                                      const absl::Status& status, Instant started);
+  [[gnu::cold]] void TellAttemptEnded(const Attempt& attempt, const absl::Status& status,
+                                      Instant started, bool failed_result);
   [[gnu::cold]] void Wait(const CallMachine::Action& wait);
   WaitResult WaitUntil(Deadline until);
   [[gnu::cold]] void Ask(int id);

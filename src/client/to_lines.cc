@@ -149,6 +149,7 @@ Json ToJson(const CallEvent& event) {
     case CallEvent::Type::kAttemptEnded:
       AddAttempt(event, line);
       if (event.status != nullptr) AddStatus(*event.status, line);
+      line["failed_result"] = event.failed_result;
       if (event.record != nullptr) AddRecord(*event.record, line);
       break;
     case CallEvent::Type::kWaiting:

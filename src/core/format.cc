@@ -37,7 +37,8 @@ std::string TwoUnits(int64_t large, std::string_view large_unit, int64_t small,
 }
 
 // The length of the printable UTF-8 character at the start of `text`, or 0: overlong forms,
-// surrogates and the C1 control characters, which terminals obey, don't count.
+// surrogates, the C1 control characters, which terminals obey, and what turns the direction of the
+// text, which makes a line read as something else (CVE-2021-42574), don't count.
 size_t PrintableCharacter(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned first = byte(0);
@@ -52,6 +53,11 @@ size_t PrintableCharacter(std::string_view text) {
   constexpr std::array<uint32_t, 5> kSmallest = {0, 0, 0xa0, 0x800, 0x10000};
   if (code < kSmallest[length] || code > 0x10ffff) return 0;
   if (code >= 0xd800 && code <= 0xdfff) return 0;
+  if ((code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069)) return 0;
+  // Marks of direction, and the separators of lines and paragraphs.
+  if (code == 0x200e || code == 0x200f || code == 0x061c || code == 0x2028 || code == 0x2029) {
+    return 0;
+  }
   return length;
 }
 

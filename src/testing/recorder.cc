@@ -67,7 +67,7 @@ std::string Ending(const CallEvent& event, Deadline attempt_deadline) {
                      record.phase == Phase::kConnect || record.phase == Phase::kResolve;
   switch (record.code) {
     case absl::StatusCode::kOk:
-      return "ok";
+      return event.failed_result ? "ok, counted as a failure" : "ok";
     case absl::StatusCode::kDeadlineExceeded:
       return absl::StrCat(TimeoutName(event, attempt_deadline), ToAbsl(While(record.phase)),
                           Exchanged(record));

@@ -80,6 +80,13 @@ TEST(OneLine, EscapesWhatATerminalObeys) {
   EXPECT_EQ(OneLine(std::string("a\0b", 3)), "a\\x00b");
 }
 
+// CVE-2021-42574: what follows would be shown before what it follows.
+TEST(OneLine, EscapesWhatTurnsTheDirectionOfText) {
+  EXPECT_EQ(OneLine("a\u202eb"), "a\\xe2\\x80\\xaeb");
+  EXPECT_EQ(OneLine("\u2066\u200f\u061c"), "\\xe2\\x81\\xa6\\xe2\\x80\\x8f\\xd8\\x9c");
+  EXPECT_EQ(OneLine("a\u2028b"), "a\\xe2\\x80\\xa8b");
+}
+
 TEST(OneLine, EscapesBrokenUtf8) {
   EXPECT_EQ(OneLine("\xff"), "\\xff");
   EXPECT_EQ(OneLine("\xc3"), "\\xc3");

@@ -160,6 +160,24 @@ TEST(PolicyCallsTest, AResultCanBeRetried) {
   EXPECT_EQ(last.value_or(0), 503);
 }
 
+TEST(PolicyCallsTest, ObserversHearThatAResultCountsAsAFailure) {
+  VirtualRuntime runtime;
+  std::vector<bool> failed;
+  const SinkPtr sink = ToFunction([&failed](const CallEvent& event) {
+    if (event.type != CallEvent::Type::kAttemptEnded) return;
+    EXPECT_TRUE(event.status->ok());
+    failed.push_back(event.failed_result);
+  });
+  const PolicyPtr retry =
+      Retry({.also_retry_on = OnResult<int>([](const int& status) { return status == 503; })});
+  int calls = 0;
+  const absl::StatusOr<int> mended =
+      Call({.operation = "GET", .idempotent = true}, Set({retry, Report(sink)}),
+           [&]() -> absl::StatusOr<int> { return ++calls == 1 ? 503 : 200; });
+  EXPECT_EQ(mended.value_or(0), 200);
+  EXPECT_EQ(failed, (std::vector<bool>{true, false}));
+}
+
 TEST(PolicyCallsTest, AResultCanEndTheCall) {
   VirtualRuntime runtime;
   int calls = 0;

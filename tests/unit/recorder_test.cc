@@ -211,6 +211,9 @@ TEST(Recorder, CountsFromTheFirstCallOnARealClock) {
   event.record = &kOk;
   recorder.On(event);
   EXPECT_EQ(recorder.Trace(), "0.02s #1 ok\n");
+  event.failed_result = true;
+  recorder.On(event);
+  EXPECT_EQ(recorder.Trace(), "0.02s #1 ok\n0.02s #1 ok, counted as a failure\n");
 }
 
 }  // namespace

@@ -50,14 +50,15 @@ TEST_F(ToLinesTest, TellsACallFromBeginningToEnd) {
             R"("target":"cache:6379","elapsed_ms":0.0,"attempt":1,"kind":"first"})");
   call.Pass(absl::Nanoseconds(1'234'567));
   call.AttemptFailed(RefusedRecord());
-  EXPECT_EQ(lines_.back(),
-            R"({"event":"attempt_ended","call":"0000000000001234","operation":"PING",)"
-            R"("target":"cache:6379","elapsed_ms":1.234567,"attempt":1,"kind":"first",)"
-            R"("ok":false,"code":"UNAVAILABLE",)"
-            R"x("message":"connect to 10.0.0.7:6379: connection refused (ECONNREFUSED)",)x"
-            R"("phase":"connect","errno":"ECONNREFUSED","sent":"no","bytes_sent":0,)"
-            R"("bytes_received":0,"attempt_ms":1.0,"address":"",)"
-            R"("tried":[{"address":"10.0.0.7:6379","errno":"ECONNREFUSED","tried_ms":1.0}]})");
+  EXPECT_EQ(
+      lines_.back(),
+      R"({"event":"attempt_ended","call":"0000000000001234","operation":"PING",)"
+      R"("target":"cache:6379","elapsed_ms":1.234567,"attempt":1,"kind":"first",)"
+      R"("ok":false,"code":"UNAVAILABLE",)"
+      R"x("message":"connect to 10.0.0.7:6379: connection refused (ECONNREFUSED)",)x"
+      R"("failed_result":false,"phase":"connect","errno":"ECONNREFUSED","sent":"no","bytes_sent":0,)"
+      R"("bytes_received":0,"attempt_ms":1.0,"address":"",)"
+      R"("tried":[{"address":"10.0.0.7:6379","errno":"ECONNREFUSED","tried_ms":1.0}]})");
   call.Waiting(absl::Milliseconds(50), Reason::kServerHint);
   EXPECT_EQ(lines_.back(), R"({"event":"waiting","call":"0000000000001234","operation":"PING",)"
                            R"("target":"cache:6379","elapsed_ms":1.234567,"attempts":1,)"
