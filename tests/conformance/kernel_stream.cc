@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "redial/descriptor.h"
-#include "tests/conformance/world.h"
+#include "tests/conformance/waiting_world.h"
 
 namespace redial::conformance {
 namespace {

@@ -2,7 +2,7 @@
 #include <cerrno>
 #include <string>
 
-#include "tests/conformance/world.h"
+#include "tests/conformance/waiting_world.h"
 
 namespace redial::conformance {
 namespace {

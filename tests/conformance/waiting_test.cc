@@ -14,7 +14,7 @@
 #include "redial/runtime.h"
 #include "redial/source.h"
 #include "redial/time.h"
-#include "tests/conformance/world.h"
+#include "tests/conformance/waiting_world.h"
 
 namespace redial::conformance {
 namespace {
@@ -67,19 +67,19 @@ int WriteAll(ByteStream& stream, std::string_view data) {
 }
 
 class Waiting
-    : public testing::TestWithParam<std::pair<const char*, std::unique_ptr<World> (*)()>> {
+    : public testing::TestWithParam<std::pair<const char*, std::unique_ptr<WaitingWorld> (*)()>> {
  protected:
   void Run(absl::AnyInvocable<void()> body) { world_->Run(std::move(body)); }
   StreamPair Connect() { return world_->Connect(); }
 
  private:
-  const std::unique_ptr<World> world_ = GetParam().second();
+  const std::unique_ptr<WaitingWorld> world_ = GetParam().second();
 };
 
 INSTANTIATE_TEST_SUITE_P(Worlds, Waiting,
-                         testing::Values(std::pair("Threads", &MakeThreadWorld),
-                                         std::pair("Fibers", &MakeFiberWorld),
-                                         std::pair("VirtualTime", &MakeVirtualWorld)),
+                         testing::Values(std::pair("Threads", &MakeWaitingThreadWorld),
+                                         std::pair("Fibers", &MakeWaitingFiberWorld),
+                                         std::pair("VirtualTime", &MakeWaitingVirtualWorld)),
                          [](const auto& test) { return std::string(test.param.first); });
 
 TEST_P(Waiting, AnEventSetBeforeTheWaitIsNotLost) {

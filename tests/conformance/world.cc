@@ -3,27 +3,28 @@
 #include <gtest/gtest.h>
 
 #include <thread>
+#include <utility>
 
-#include "redial/runtime.h"
 #include "tests/conformance/epoll_loop.h"
-#include "tests/conformance/virtual_loop.h"
+#include "tests/conformance/kernel_world.h"
 
 namespace redial::conformance {
 namespace {
 
-class ThreadWorld final : public World {
+class ThreadWorld final : public KernelWorld {
  public:
+  std::string_view name() const override { return "threads"; }
   void Run(absl::AnyInvocable<void()> body) override { body(); }
-  StreamPair Connect() override { return ConnectThroughKernel(); }
 };
 
-class FiberWorld final : public World {
+class FiberWorld final : public KernelWorld {
  public:
   FiberWorld() {
     first_.set_neighbour(second_);
     second_.set_neighbour(first_);
   }
 
+  std::string_view name() const override { return "fibers"; }
   void Run(absl::AnyInvocable<void()> body) override {
     std::thread first([this] { first_.Run(); });
     std::thread second([this] { second_.Run(); });
@@ -32,36 +33,22 @@ class FiberWorld final : public World {
     second_.Stop();
     first.join();
     second.join();
-    EXPECT_EQ(first_.watched(), 0u)
-        << "a descriptor was closed, but its registration is still there";
-    EXPECT_EQ(second_.watched(), 0u)
+    EXPECT_EQ(first_.watched() + second_.watched(), 0u)
         << "a descriptor was closed, but its registration is still there";
   }
-
-  StreamPair Connect() override { return ConnectThroughKernel(); }
 
  private:
   EpollLoop first_;
   EpollLoop second_;
 };
 
-class VirtualWorld final : public World {
- public:
-  void Run(absl::AnyInvocable<void()> body) override {
-    VirtualLoop loop;
-    Task task = loop.Start([&] {
-      body();
-      loop.Stop();
-    });
-    loop.Run();
-  }
-  StreamPair Connect() override { return ConnectInMemory(); }
-};
-
 }  // namespace
+
+absl::StatusOr<Task> World::SpawnElsewhere(absl::AnyInvocable<void()> fn) {
+  return Runtime::Current().Spawn(std::move(fn));
+}
 
 std::unique_ptr<World> MakeThreadWorld() { return std::make_unique<ThreadWorld>(); }
 std::unique_ptr<World> MakeFiberWorld() { return std::make_unique<FiberWorld>(); }
-std::unique_ptr<World> MakeVirtualWorld() { return std::make_unique<VirtualWorld>(); }
 
 }  // namespace redial::conformance

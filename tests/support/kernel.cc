@@ -137,6 +137,11 @@ BlackHole::BlackHole(const std::string& host, uint16_t port) : fd_(Bound(SOCK_ST
   port_ = PortOf(fd_);
 }
 
+void BlackHole::Open() {
+  const int ignored = 0;
+  Check(::setsockopt(fd_, SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof ignored) == 0);
+}
+
 BlackHole::~BlackHole() { ::close(fd_); }
 
 }  // namespace redial::testing

@@ -69,6 +69,8 @@ class BlackHole {
   ~BlackHole();
 
   uint16_t port() const { return port_; }
+  // No more: the next retransmission, within a second or so, is answered.
+  void Open();
 
  private:
   int fd_;

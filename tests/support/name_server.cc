@@ -157,7 +157,7 @@ std::string NameServer::Answer(const std::string& query, bool tcp,
   }
   const Behaviour& behaviour = record.behaviour;
   if (question.type == kTypeA ? behaviour.drop_ipv4 : behaviour.drop_ipv6) return {};
-  delay = behaviour.delay;
+  delay = question.type == kTypeA ? behaviour.ipv4_delay : behaviour.ipv6_delay;
   const bool truncate = behaviour.truncate && !tcp;
   std::vector<std::string> data;
   if (rcode == 0 && !truncate) data = question.type == kTypeA ? record.ipv4 : record.ipv6;

@@ -4,7 +4,7 @@
 //   NameServer server;
 //   server.Add("cache.test", "127.0.0.2");
 //   server.Add("cache.test", "::1");
-//   server.Set("slow.test", {.delay = std::chrono::milliseconds(50)});
+//   server.Set("slow.test", {.ipv6_delay = std::chrono::milliseconds(50)});
 //   options.servers = {server.address()};
 //
 // A name that it knows nothing of is NXDOMAIN. Safe between threads; it runs on one of its own,
@@ -29,7 +29,8 @@ class NameServer {
 
   struct Behaviour {
     int rcode = 0;
-    std::chrono::milliseconds delay{0};
+    std::chrono::milliseconds ipv4_delay{0};  // of the answers to A queries
+    std::chrono::milliseconds ipv6_delay{0};
     bool drop_ipv4 = false;   // A queries stay unanswered
     bool drop_ipv6 = false;   // AAAA queries stay unanswered
     bool truncate = false;    // over UDP, so that the client must come again over TCP
