@@ -12,10 +12,6 @@
 namespace redial {
 namespace {
 
-using testing::ScriptedStream;
-using testing::StreamScript;
-using testing::VirtualRuntime;
-
 TEST_F(SocketTest, ReadTakesWhatIsThereInOneTry) {
   script.Arrive("hello");
   EXPECT_EQ(*ReadUpTo(16), "hello");
