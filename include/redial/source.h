@@ -48,20 +48,13 @@ struct WaitNode {
 // on the same loop needs no system call. Made during a wait. `Release` is called once, on any
 // thread and under no lock, before the descriptor closes or when another loop takes the source
 // over; when it has returned, the loop never touches the source again. A loop that ends must first
-// take its registrations back with `Source::SwapRegistration`.
+// take its registrations back with `Source::TakeBack`.
 class SourceRegistration {
  public:
   virtual void Release() = 0;
 
-  // Who made it: tells a loop its own from another's.
-  const void* loop() const { return loop_; }
-
  protected:
-  explicit SourceRegistration(const void* loop) : loop_(loop) {}
   ~SourceRegistration() = default;
-
- private:
-  const void* const loop_;
 };
 
 class REDIAL_EXPORT Source {
@@ -98,6 +91,25 @@ class REDIAL_EXPORT Source {
     // Acquire and release: who gets a registration also gets what its maker wrote into it.
     return registration_.exchange(registration, std::memory_order_acq_rel);
   }
+  // False when somebody else took it in the meantime, who will release it.
+  [[nodiscard]] bool TakeBack(SourceRegistration* registration) {
+    return registration_.compare_exchange_strong(registration, nullptr, std::memory_order_acq_rel);
+  }
+
+  // The loop that watches edge by edge. It is set after the registration, which reports afresh what
+  // is ready, and cleared when the loop lets go (`Unwatched`).
+  const void* watcher() const { return watcher_.load(std::memory_order_acquire); }
+  void set_watcher(const void* loop) { watcher_.store(loop, std::memory_order_release); }
+  void Unwatched(const void* loop) {
+    watcher_.compare_exchange_strong(loop, nullptr, std::memory_order_acq_rel);
+  }
+  // From a loop that saw the end of the stream, an error or urgent data.
+  void set_unsteady() { unsteady_.store(true, std::memory_order_release); }
+  // Whoever has taken all that there was may wait for more without another try: bytes alone arrive,
+  // and each arrival sets this source, or is found by the wait that registers it elsewhere.
+  bool tells_arrivals() const {
+    return watcher() != nullptr && !unsteady_.load(std::memory_order_acquire);
+  }
 
  protected:
   Source() = default;
@@ -115,6 +127,8 @@ class REDIAL_EXPORT Source {
   WaitNode* head_ = nullptr;
   bool latched_ = false;
   std::atomic<SourceRegistration*> registration_{nullptr};
+  std::atomic<const void*> watcher_{nullptr};
+  std::atomic<bool> unsteady_{false};
 };
 
 // A source of our own: somebody calls `Set`.

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 
+#include "redial/export.h"
+
 namespace redial::runtime_internal {
 
 // How many forks lie between this process and the first that asked; changes in the child alone.
 // Costs one load, where getpid() would be a system call.
-uint32_t ForkGeneration();
+REDIAL_EXPORT uint32_t ForkGeneration();
 
 }  // namespace redial::runtime_internal
 

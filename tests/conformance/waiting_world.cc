@@ -1,11 +1,9 @@
 #include "tests/conformance/waiting_world.h"
 
-#include <gtest/gtest.h>
-
-#include <thread>
+#include <utility>
 
 #include "redial/runtime.h"
-#include "tests/conformance/epoll_loop.h"
+#include "tests/conformance/fiber_world.h"
 #include "tests/conformance/virtual_loop.h"
 
 namespace redial::conformance {
@@ -19,30 +17,8 @@ class ThreadWorld final : public WaitingWorld {
 
 class FiberWorld final : public WaitingWorld {
  public:
-  FiberWorld() {
-    first_.set_neighbour(second_);
-    second_.set_neighbour(first_);
-  }
-
-  void Run(absl::AnyInvocable<void()> body) override {
-    std::thread first([this] { first_.Run(); });
-    std::thread second([this] { second_.Run(); });
-    first_.Start(std::move(body)).Join();
-    first_.Stop();
-    second_.Stop();
-    first.join();
-    second.join();
-    EXPECT_EQ(first_.watched(), 0u)
-        << "a descriptor was closed, but its registration is still there";
-    EXPECT_EQ(second_.watched(), 0u)
-        << "a descriptor was closed, but its registration is still there";
-  }
-
+  void Run(absl::AnyInvocable<void()> body) override { RunOnFibers(std::move(body)); }
   StreamPair Connect() override { return ConnectThroughKernel(); }
-
- private:
-  EpollLoop first_;
-  EpollLoop second_;
 };
 
 class VirtualWorld final : public WaitingWorld {

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "redial/fiber.h"
 #include "redial/redial.h"
 #include "redial/testing/fake_network.h"
 #include "redial/testing/matchers.h"

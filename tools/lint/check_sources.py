@@ -46,7 +46,7 @@ OWNERS = [
     (re.compile(r"thread|condition_variable|future|semaphore|latch|barrier"), ("src/runtime/",)),
     (re.compile(r"iostream|absl/synchronization/.*|absl/time/clock\.h"), ()),
     (re.compile(r"boost/context/.*"), ("src/runtime/fiber/",)),
-    (re.compile(r"CLI/.*|boost/.*|asio.*|benchmark/.*"), ()),
+    (re.compile(r"CLI/.*|boost/(?!context/).*|asio.*|benchmark/.*"), ()),
 ]
 
 NOT_A_MEMBER = r"(?<![\w.])(?<!->)"

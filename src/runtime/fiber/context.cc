@@ -93,7 +93,7 @@ void FiberContext::Suspend() {
 #endif
 }
 
-void FiberContext::Run() {
+void FiberContext::Run() noexcept {
 #ifdef REDIAL_ASAN
   __sanitizer_finish_switch_fiber(nullptr, &thread_.bottom, &thread_.size);
 #endif

@@ -43,7 +43,7 @@ class REDIAL_EXPORT FiberContext {
     void* tsan = nullptr;
   };
 
-  void Run();
+  void Run() noexcept;  // what leaves `fn` by an exception ends the program here
 
   absl::AnyInvocable<void()> fn_;
   bool finished_ = false;

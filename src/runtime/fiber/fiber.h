@@ -1,0 +1,136 @@
+// One fiber: its stack and what it waits for.
+#ifndef REDIAL_SRC_RUNTIME_FIBER_FIBER_H_
+#define REDIAL_SRC_RUNTIME_FIBER_FIBER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "redial/source.h"
+#include "redial/time.h"
+#include "src/runtime/fiber/context.h"
+#include "src/runtime/fiber/stack_pool.h"
+#include "src/runtime/fiber/timer_heap.h"
+
+namespace redial::runtime_internal {
+
+class Attachment;
+class Worker;
+
+// How a wait can't be lost. A fiber is waiting from before it attaches to its sources until it has
+// let go of all of them. Whoever wakes it raises a bit; who finds it waiting with the bit down also
+// puts it in the queue of its worker. The fiber takes the bit back with an exchange and looks at
+// its latches after that, so that it sees what was latched by everybody who found the bit up.
+//
+// It stands in one queue at most, and belongs to its worker's thread but for `Wake`.
+class Fiber final : public Waiter, public Timer {
+ public:
+  // Its own place takes `above` bytes at the upper end of its stack.
+  Fiber(Worker& worker, std::string the_name, uint64_t the_id, absl::AnyInvocable<void()> fn,
+        Stack its_stack, size_t above, std::shared_ptr<Event> when_done)
+      : home(worker),
+        stack(its_stack),
+        id(the_id),
+        name(std::move(the_name)),
+        done(std::move(when_done)),
+        context(std::move(fn), {its_stack.bottom, its_stack.size - above}) {}
+
+  void Wake() override;
+
+  // Nobody knows of it yet: the sources' locks publish this with the place in their lists.
+  void BeginWaiting() { state_.store(kWaiting, std::memory_order_relaxed); }
+  // After it was woken: from here on, whoever wakes it queues it.
+  void WaitAgain() { state_.exchange(kWaiting, std::memory_order_acq_rel); }
+  // It let go of its sources, and ran because it was woken: it stands in no queue.
+  void EndWaiting() { state_.store(kRunning, std::memory_order_relaxed); }
+  // It let go of its sources without having been woken, as far as it knows. False when it stands in
+  // the queue, and must be run once more from there.
+  bool EndWaitingUnwoken() {
+    int expected = kWaiting;
+    return state_.compare_exchange_strong(expected, kRunning, std::memory_order_acq_rel);
+  }
+  bool waiting() const { return (state_.load(std::memory_order_relaxed) & kWaiting) != 0; }
+
+  std::string ReportedName() const;
+
+  Worker& home;
+  const Stack stack;
+  const uint64_t id;
+  std::string name;  // empty for a number; guarded by its worker's lock
+  std::shared_ptr<Event> done;
+  FiberContext context;
+
+  Fiber* next_in_queue = nullptr;
+  // The worker's list of all its fibers, guarded by its lock.
+  Fiber* older = nullptr;
+  Fiber* newer = nullptr;
+
+  // Until when it waits. Its timer may still stand where an earlier wait put it.
+  Deadline deadline = Deadline::Never();
+  bool timed_out = false;
+  Attachment* attachment = nullptr;
+
+ private:
+  enum State : int { kRunning = 0, kWaiting = 1, kWoken = 2 };
+  std::atomic<int> state_{kRunning};
+};
+
+// Fibers in line, first in, first out, linked through themselves. Needs outside locking.
+class FiberQueue {
+ public:
+  bool empty() const { return first_ == nullptr; }
+  void Push(Fiber& fiber) {
+    fiber.next_in_queue = nullptr;
+    (first_ == nullptr ? first_ : last_->next_in_queue) = &fiber;
+    last_ = &fiber;
+  }
+  Fiber& Pop() {
+    Fiber& fiber = *first_;
+    first_ = fiber.next_in_queue;
+    return fiber;
+  }
+
+ private:
+  Fiber* first_ = nullptr;
+  Fiber* last_ = nullptr;
+};
+
+// Fibers that other threads hand to a worker. Any thread pushes, one takes.
+class FiberInbox {
+ public:
+  bool empty() const { return last_.load(std::memory_order_seq_cst) == nullptr; }
+  // Sequentially consistent, as the worker's flag that it sleeps is: either the worker sees the
+  // fiber before it sleeps, or the pusher sees that it sleeps.
+  void Push(Fiber& fiber) {
+    Fiber* before = last_.load(std::memory_order_relaxed);
+    do fiber.next_in_queue = before;
+    while (!last_.compare_exchange_weak(before, &fiber, std::memory_order_seq_cst));
+  }
+  // Moves them to `queue`, in the order in which they came.
+  void TakeAll(FiberQueue& queue) {
+    if (last_.load(std::memory_order_relaxed) == nullptr) return;
+    Fiber* last = last_.exchange(nullptr, std::memory_order_acquire);
+    Fiber* first = nullptr;
+    while (last != nullptr) {
+      Fiber* const before = last->next_in_queue;
+      last->next_in_queue = first;
+      first = last;
+      last = before;
+    }
+    while (first != nullptr) {
+      Fiber* const after = first->next_in_queue;
+      queue.Push(*first);
+      first = after;
+    }
+  }
+
+ private:
+  std::atomic<Fiber*> last_{nullptr};
+};
+
+}  // namespace redial::runtime_internal
+
+#endif  // REDIAL_SRC_RUNTIME_FIBER_FIBER_H_

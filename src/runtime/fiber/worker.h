@@ -1,0 +1,158 @@
+// A thread that runs fibers, and the `Runtime` that they see.
+#ifndef REDIAL_SRC_RUNTIME_FIBER_WORKER_H_
+#define REDIAL_SRC_RUNTIME_FIBER_WORKER_H_
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "redial/fiber.h"
+#include "redial/runtime.h"
+#include "src/core/mutex.h"
+#include "src/runtime/fiber/fiber.h"
+#include "src/runtime/fiber/poller.h"
+#include "src/runtime/fiber/stack_pool.h"
+#include "src/runtime/fiber/timer_heap.h"
+
+namespace redial::runtime_internal {
+
+class Worker;
+
+absl::Status ForkedStatus();
+
+// What the workers of one runtime share. Outlives them all.
+struct Fleet {
+  explicit Fleet(const FiberOptions& the_options) : options(the_options) {}
+  // The next worker in turn, but for `other` if there is a choice.
+  Worker& Next(const Worker* other = nullptr) {
+    Worker* const worker = Turn();
+    return worker != other ? *worker : *Turn();
+  }
+  Worker* Turn() { return workers[next.fetch_add(1, std::memory_order_relaxed) % workers.size()]; }
+
+  const FiberOptions options;
+  std::vector<Worker*> workers;
+  std::atomic<uint32_t> next{0};
+  std::atomic<uint64_t> last_id{0};
+};
+
+// Its loop, until it is told to stop: run what can run, fire the timers that are due, ask the
+// kernel what is ready, and sleep in there when nothing is.
+//
+// Launch, Stop, Abandon and what `Runtime` says come from any thread. A wait on a thread that isn't
+// this worker's is left to the runtime of that thread.
+class Worker final : public Runtime {
+ public:
+  Worker(std::shared_ptr<Fleet> fleet, int index);
+  ~Worker() override;  // its thread has ended, or was never started
+
+  // The worker whose thread this is, or null.
+  static Worker* OfThisThread();
+  // The fiber that runs on this thread, or null.
+  static Fiber* CurrentFiber();
+
+  absl::Status Open() { return poller_.Open(); }
+  absl::Status Start();
+
+  absl::StatusOr<Task> Launch(std::string name, absl::AnyInvocable<void()> fn);
+  void Enqueue(Fiber& fiber);
+  void Yield();
+
+  // Every wait ends, and the loop once no fiber is left.
+  void Stop();
+  // Whether the loop has ended by `deadline`, and its thread with it.
+  bool AwaitEnd(Runtime& runtime, Deadline deadline);
+  // The loop ends though there are fibers, as soon as the running one comes back to it.
+  void Abandon();
+  // After Abandon, when the loop doesn't end. The object is nobody's then, and stays.
+  void LeaveThread();
+
+  // For reports.
+  std::vector<FiberLeft> Fibers();
+  std::string NameOf(Fiber& fiber);
+  void Rename(Fiber& fiber, std::string name);
+  // How often it switched to a fiber, odd while one runs.
+  uint64_t switches() const { return switches_.load(std::memory_order_acquire); }
+  std::string RunningName();
+  bool forked() const { return poller_.forked(); }
+  void AddCounts(FiberCounts& counts);
+  int index() const { return index_; }
+  const Fleet& fleet() const { return *fleet_; }
+
+  Instant Now() override;
+  absl::StatusOr<Task> Spawn(absl::AnyInvocable<void()> fn) override;
+  void WaitFor(Source& source) override;
+  uint64_t NextSeed() override;
+
+ protected:
+  int DoWait(Instant now, absl::Span<Source* const> sources, Deadline deadline,
+             const std::stop_token& stop) override;
+
+ private:
+  friend class Attachment;
+
+  // The wait of the current fiber.
+  int Wait(Fiber& fiber, Instant now, absl::Span<Source* const> sources, Deadline deadline,
+           const std::stop_token& stop, bool stoppable);
+  int SuspendUntilReady(Fiber& fiber, Attachment& attachment, Deadline deadline,
+                        const std::stop_token& stop, bool stoppable);
+  int Look(Fiber& fiber, Attachment& attachment, const std::stop_token& stop, bool stoppable);
+  // The current fiber, if it is this worker's and may suspend.
+  Fiber* Suspendable();
+  // Whose waits those on this thread are, if not this worker's.
+  Runtime& Elsewhere();
+  void Suspend(Fiber& fiber);
+  void ArmTimer(Fiber& fiber, Deadline deadline);
+
+  static void* ThreadMain(void* self);
+  void Loop();
+  void RunBatch();
+  void Run(Fiber& fiber);
+  void Finish(Fiber& fiber);
+  void FireTimers(Instant now);
+  void Poll();
+  std::optional<int64_t> TimeToSleep();
+  void WakeAll();
+  void Withdraw();
+  bool MayEnd();
+  void LeaveFibers();
+  bool StopRunning() const {
+    return abandoned_.load(std::memory_order_acquire) || poller_.forked();
+  }
+  Fiber* Make(std::string name, absl::AnyInvocable<void()> fn, std::shared_ptr<Event> done);
+
+  const std::shared_ptr<Fleet> fleet_;
+  const int index_;
+  pthread_t thread_{};
+  Poller poller_;
+
+  // Changed by the worker's thread alone.
+  FiberQueue queue_;
+  TimerHeap timers_;
+  std::atomic<Fiber*> current_{nullptr};
+  std::atomic<uint64_t> switches_{0};
+  bool woke_all_ = false;
+
+  FiberInbox inbox_;
+  // In the kernel, or about to be: whoever brings a fiber must notify. See FiberInbox::Push.
+  std::atomic<bool> asleep_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> abandoned_{false};
+  std::atomic<int> live_{0};
+  std::atomic<bool> has_ended_{false};
+  bool quiet_ = false;
+  Event ended_;
+
+  internal::StdMutex mu_;
+  StackPool stacks_ ABSL_GUARDED_BY(mu_);
+  Fiber* newest_ ABSL_GUARDED_BY(mu_) = nullptr;
+};
+
+}  // namespace redial::runtime_internal
+
+#endif  // REDIAL_SRC_RUNTIME_FIBER_WORKER_H_

@@ -1,0 +1,122 @@
+// How a fiber waits.
+#include <cstddef>
+#include <optional>
+
+#include "src/runtime/fiber/attachment.h"
+#include "src/runtime/fiber/worker.h"
+
+namespace redial::runtime_internal {
+namespace {
+
+// How long a source that the kernel can't watch goes without a try.
+constexpr int64_t kSliceNanos = 10'000'000;
+
+struct WakeOnStop {
+  Fiber* fiber;
+  void operator()() const noexcept { fiber->Wake(); }
+};
+
+}  // namespace
+
+Fiber* Worker::Suspendable() {
+  return OfThisThread() == this && !poller_.forked() ? current_.load(std::memory_order_relaxed)
+                                                     : nullptr;
+}
+
+Runtime& Worker::Elsewhere() {
+  Runtime& current = Runtime::Current();
+  return &current != this ? current : Runtime::Threads();
+}
+
+int Worker::DoWait(Instant now, absl::Span<Source* const> sources, Deadline deadline,
+                   const std::stop_token& stop) {
+  Fiber* const fiber = Suspendable();
+  if (fiber == nullptr) return Elsewhere().WaitAny(sources, deadline, stop);
+  return Wait(*fiber, now, sources, deadline, stop, /*stoppable=*/true);
+}
+
+void Worker::WaitFor(Source& source) {
+  Fiber* const fiber = Suspendable();
+  if (fiber == nullptr) return Elsewhere().WaitFor(source);
+  Source* const sources[] = {&source};
+  Wait(*fiber, Instant(), sources, Deadline::Never(), {}, /*stoppable=*/false);
+}
+
+int Worker::Wait(Fiber& fiber, Instant now, absl::Span<Source* const> sources, Deadline deadline,
+                 const std::stop_token& stop, bool stoppable) {
+  if (stopping_.load(std::memory_order_relaxed)) [[unlikely]] {
+    // Left behind already: it goes no further.
+    while (abandoned_.load(std::memory_order_acquire)) Suspend(fiber);
+    if (stoppable) {
+      // Others run first, whatever this one does about it.
+      Yield();
+      return kStopped;
+    }
+  }
+  fiber.BeginWaiting();
+  Attachment attachment(fiber, poller_, sources);
+  if (attachment.ready() != Attachment::kNone) {
+    attachment.Detach();
+    if (!fiber.EndWaitingUnwoken()) Suspend(fiber);
+    fiber.EndWaiting();
+    return attachment.ready();
+  }
+  Deadline bound = deadline;
+  if (attachment.unwatched() != Attachment::kNone) [[unlikely]] {
+    if (deadline.is_never()) now = Now();
+    bound = Earlier(deadline, Deadline::AfterNanos(now, kSliceNanos));
+  }
+  const int result = SuspendUntilReady(fiber, attachment, bound, stop, stoppable);
+  if (result == kTimedOut && bound != deadline && !deadline.expired(Now())) {
+    return attachment.unwatched();  // a false report: it will be tried
+  }
+  return result;
+}
+
+int Worker::SuspendUntilReady(Fiber& fiber, Attachment& attachment, Deadline deadline,
+                              const std::stop_token& stop, bool stoppable) {
+  std::optional<std::stop_callback<WakeOnStop>> on_stop;
+  if (stop.stop_possible()) on_stop.emplace(stop, WakeOnStop{&fiber});
+  if (!deadline.is_never()) ArmTimer(fiber, deadline);
+  int result = Attachment::kNone;
+  bool woken = true;
+  for (;;) {
+    Suspend(fiber);
+    // Woken: further wake-ups do nothing but latch.
+    result = Look(fiber, attachment, stop, stoppable);
+    if (result != Attachment::kNone) break;
+    fiber.WaitAgain();
+    result = Look(fiber, attachment, stop, stoppable);
+    if (result == Attachment::kNone) continue;
+    woken = false;
+    break;
+  }
+  attachment.Detach();
+  on_stop.reset();
+  fiber.deadline = Deadline::Never();
+  fiber.timed_out = false;
+  if (!woken && !fiber.EndWaitingUnwoken()) Suspend(fiber);
+  fiber.EndWaiting();
+  return result;
+}
+
+int Worker::Look(Fiber& fiber, Attachment& attachment, const std::stop_token& stop,
+                 bool stoppable) {
+  if (const int ready = attachment.Look(); ready != Attachment::kNone) return ready;
+  if (stop.stop_requested()) return kStopped;
+  if (stoppable && stopping_.load(std::memory_order_relaxed)) return kStopped;
+  return fiber.timed_out ? kTimedOut : Attachment::kNone;
+}
+
+void Worker::ArmTimer(Fiber& fiber, Deadline deadline) {
+  fiber.deadline = deadline;
+  // A timer that an earlier wait left behind fires too early, and is set anew then: most waits end
+  // before their deadline, so that most never move a timer.
+  if (!fiber.armed() || deadline.instant() < timers_.at(fiber)) {
+    timers_.Set(fiber, deadline.instant());
+  }
+}
+
+void Worker::Suspend(Fiber& fiber) { fiber.context.Suspend(); }
+
+}  // namespace redial::runtime_internal
