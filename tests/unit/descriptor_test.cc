@@ -104,7 +104,7 @@ TEST(Descriptor, ReportsToEveryWaitOnceClosed) {
 TEST(Descriptor, ReleasesItsRegistrationsBeforeItCloses) {
   class Registration final : public SourceRegistration {
    public:
-    explicit Registration(int fd) : SourceRegistration(nullptr), fd_(fd) {}
+    explicit Registration(int fd) : fd_(fd) {}
     void Release() override {
       ++released;
       EXPECT_TRUE(IsOpen(fd_));
