@@ -8,6 +8,12 @@ install(TARGETS redial redial_fiber redial_testing EXPORT redialTargets)
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/redial" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   FILES_MATCHING PATTERN "*.h"
 )
+if(REDIAL_ASIO)
+  foreach(component IN ITEMS asio boost_asio)
+    install(TARGETS redial_${component} EXPORT redial_${component}Targets)
+    install(EXPORT redial_${component}Targets NAMESPACE redial:: DESTINATION "${REDIAL_CMAKE_DIR}")
+  endforeach()
+endif()
 install(EXPORT redialTargets NAMESPACE redial:: DESTINATION "${REDIAL_CMAKE_DIR}")
 
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/redialConfig.cmake.in"
@@ -22,6 +28,7 @@ install(
   FILES
     "${PROJECT_BINARY_DIR}/redialConfig.cmake"
     "${PROJECT_BINARY_DIR}/redialConfigVersion.cmake"
+    "${PROJECT_SOURCE_DIR}/cmake/Findasio.cmake"
     "${PROJECT_SOURCE_DIR}/cmake/Findc-ares.cmake"
   DESTINATION "${REDIAL_CMAKE_DIR}"
 )

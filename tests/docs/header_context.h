@@ -15,6 +15,10 @@
 #include <string>
 #include <vector>
 
+#if defined(REDIAL_TEST_ADAPTERS)
+#include <asio.hpp>
+#endif
+
 #include "redial/fiber.h"
 #include "redial/redial.h"
 #include "redial/testing/fake_network.h"

@@ -17,6 +17,7 @@ transport   include/redial/socket.h
 vocabulary  include/redial/gone.h
 """,
     "include/redial/time.h": '#include "redial/socket.h"\n',
+    "include/redial/asio/fine.h": '#include <asio/buffer.hpp>\n#include "redial/socket.h"\n',
     "include/redial/unlisted.h": "// Nothing to see.\n",
     "include/redial/socket.h": """\
 #include "redial/time.h"
@@ -30,7 +31,7 @@ struct Result {
   int error;
 };
 """,
-    "src/net/private.h": '#include <ares.h>\n#include "tests/unit/helper.h"\n',
+    "src/net/private.h": '#include <ares.h>\n#include <asio/buffer.hpp>\n#include "tests/unit/helper.h"\n',
     "tests/unit/helper.h": "#include <iostream>\n",
     "src/core/CMakeLists.txt": "set(sources waits.cc)\n",
     "src/core/waits.cc": """\
@@ -65,7 +66,8 @@ src/core/waits.cc:1: <thread> is for src/runtime/ alone
 src/core/waits.cc:4: a clock outside src/runtime: steady_clock
 src/core/waits.cc:5: polling outside src/runtime: poll(
 src/core/waits.cc:6: a sleep outside src/runtime: sleep_for
-src/net/private.h:2: a library includes a program's file: tests/unit/helper.h
+src/net/private.h:2: <asio/buffer.hpp> is for include/redial/asio/ alone
+src/net/private.h:3: a library includes a program's file: tests/unit/helper.h
 policies/prints.cc:1: <iostream> is for programs alone
 policies/prints.cc:2: <nlohmann/json.hpp> is for src/client/ alone
 policies/prints.cc:3: a library writes to the terminal: std::cout
