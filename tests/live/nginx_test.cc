@@ -3,14 +3,20 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "redial/fiber.h"
 #include "redial/redial.h"
 #include "tests/live/servers.h"
+#include "tests/support/each_runtime.h"
 
 namespace redial {
 namespace {
+
+class Nginx : public testing::EachRuntime {};
+ON_EACH_RUNTIME(Nginx);
 
 struct Reply {
   int status = 0;
@@ -46,7 +52,7 @@ PolicyPtr RetryOn503() {
        .also_retry_on = OnResult<Reply>([](const Reply& reply) { return reply.status == 503; })});
 }
 
-TEST(Nginx, AnswersAGet) {
+TEST_ON_EACH_RUNTIME(Nginx, AnswersAGet) {
   REDIAL_NEEDS_PROGRAM("nginx");
   testing::NginxServer nginx;
   auto client = Client::Create(nginx.target(), {Retry()});
@@ -58,7 +64,32 @@ TEST(Nginx, AnswersAGet) {
   EXPECT_EQ(reply->body, "hello\n");
 }
 
-TEST(Nginx, SaysBusyAndIsAskedAgain) {
+// More at once than anybody would start threads for.
+TEST(NginxLoad, AThousandFibersGet) {
+  REDIAL_NEEDS_PROGRAM("nginx");
+  testing::NginxServer nginx;
+  auto client = Client::Create(nginx.target(), {Retry()});
+  ASSERT_TRUE(client.ok()) << client.status();
+  auto fibers = FiberRuntime::Create({.workers = 2, .spread_spawns = true});
+  ASSERT_TRUE(fibers.ok()) << fibers.status();
+  std::vector<absl::StatusOr<Reply>> replies(1000);
+  std::vector<Task> gets;
+  for (absl::StatusOr<Reply>& reply : replies) {
+    auto get = fibers->Spawn([&] {
+      reply = client->Call({.operation = "GET /", .timeout = absl::Seconds(30), .idempotent = true},
+                           [](Socket& socket) { return Get(socket, "/"); });
+    });
+    ASSERT_TRUE(get.ok()) << get.status();
+    gets.push_back(*std::move(get));
+  }
+  gets.clear();  // joins them
+  for (const absl::StatusOr<Reply>& reply : replies) {
+    ASSERT_TRUE(reply.ok()) << Story(reply.status());
+    ASSERT_EQ(reply->body, "hello\n");
+  }
+}
+
+TEST_ON_EACH_RUNTIME(Nginx, SaysBusyAndIsAskedAgain) {
   REDIAL_NEEDS_PROGRAM("nginx");
   testing::NginxServer nginx;
   auto client = Client::Create(nginx.target(), {RetryOn503()});
@@ -73,7 +104,7 @@ TEST(Nginx, SaysBusyAndIsAskedAgain) {
 }
 
 // The last value is delivered, not hidden behind an error.
-TEST(Nginx, ThatStaysBusyIsDeliveredAsItIs) {
+TEST_ON_EACH_RUNTIME(Nginx, ThatStaysBusyIsDeliveredAsItIs) {
   REDIAL_NEEDS_PROGRAM("nginx");
   testing::NginxServer nginx;
   auto client = Client::Create(nginx.target(), {RetryOn503()});
@@ -90,7 +121,7 @@ TEST(Nginx, ThatStaysBusyIsDeliveredAsItIs) {
 }
 
 // A 503 is an answer: what isn't idempotent is asked again only if the operation says that the server didn't act.
-TEST(Nginx, IsAskedAgainForAPaymentOnlyIfItDidNotAct) {
+TEST_ON_EACH_RUNTIME(Nginx, IsAskedAgainForAPaymentOnlyIfItDidNotAct) {
   REDIAL_NEEDS_PROGRAM("nginx");
   testing::NginxServer nginx;
   auto client = Client::Create(nginx.target(), {RetryOn503()});

@@ -9,12 +9,16 @@
 
 #include "redial/redial.h"
 #include "tests/live/servers.h"
+#include "tests/support/each_runtime.h"
 
 namespace redial {
 namespace {
 
 using ::testing::HasSubstr;
 using testing::RedisServer;
+
+class Redis : public testing::EachRuntime {};
+ON_EACH_RUNTIME(Redis);
 
 absl::StatusOr<std::string> Ask(Socket& socket, std::string_view command) {
   if (absl::Status sent = socket.Write(std::string(command) + "\r\n"); !sent.ok()) return sent;
@@ -38,7 +42,7 @@ absl::StatusOr<std::string> Ping(const Client& client, absl::Duration timeout = 
                      [](Socket& socket) { return Ask(socket, "PING"); });
 }
 
-TEST(Redis, Answers) {
+TEST_ON_EACH_RUNTIME(Redis, Answers) {
   REDIAL_NEEDS_PROGRAM("redis-server");
   RedisServer redis;
   const auto pong = Ping(MakeClient(redis, {Retry()}));
@@ -47,7 +51,7 @@ TEST(Redis, Answers) {
 }
 
 // A server that hangs (SIGSTOP). The kernel still accepts for it.
-TEST(Redis, ThatHangsCostsTheDeadlineAndNoMore) {
+TEST_ON_EACH_RUNTIME(Redis, ThatHangsCostsTheDeadlineAndNoMore) {
   REDIAL_NEEDS_PROGRAM("redis-server");
   RedisServer redis;
   const Client client = MakeClient(redis, {});
@@ -63,7 +67,7 @@ TEST(Redis, ThatHangsCostsTheDeadlineAndNoMore) {
   EXPECT_TRUE(Ping(client).ok());
 }
 
-TEST(Redis, ThatComesBackIsReachedByARetry) {
+TEST_ON_EACH_RUNTIME(Redis, ThatComesBackIsReachedByARetry) {
   REDIAL_NEEDS_PROGRAM("redis-server");
   RedisServer redis;
   const Client client = MakeClient(redis, {Patient(200)});
@@ -78,7 +82,7 @@ TEST(Redis, ThatComesBackIsReachedByARetry) {
   EXPECT_TRUE(answered);
 }
 
-TEST(Redis, ThatIsGoneIsToldAtOnce) {
+TEST_ON_EACH_RUNTIME(Redis, ThatIsGoneIsToldAtOnce) {
   REDIAL_NEEDS_PROGRAM("redis-server");
   RedisServer redis;
   const Client client = MakeClient(redis, {Patient(100), FailFast(OnPhase(Phase::kConnect))});
@@ -93,7 +97,7 @@ TEST(Redis, ThatIsGoneIsToldAtOnce) {
 }
 
 // A fork in the middle of a request neither disturbs it nor leaks its descriptor into the program that the child becomes.
-TEST(Redis, SurvivesAForkInTheMiddleOfARequest) {
+TEST_ON_EACH_RUNTIME(Redis, SurvivesAForkInTheMiddleOfARequest) {
   REDIAL_NEEDS_PROGRAM("redis-server");
   RedisServer redis;
   const Client client = MakeClient(redis, {});
@@ -119,7 +123,7 @@ TEST(Redis, SurvivesAForkInTheMiddleOfARequest) {
 
 #if defined(REDIAL_DOCUMENTED_PROGRAMS)
 // The README's first program.
-TEST(Redis, IsPingedByTheFirstProgramOfTheReadme) {
+TEST(RedisReadme, IsPingedByTheFirstProgramOfTheReadme) {
   REDIAL_NEEDS_PROGRAM("redis-server");
   const std::string program = REDIAL_BIN_DIR "/docs_ping";
   RedisServer redis;

@@ -54,20 +54,42 @@ bool WaitUntilItAccepts(const std::string& target) {
       .ok();
 }
 
-RedisServer::RedisServer() { Start(); }
+RedisServer::RedisServer(const RedisOptions& options)
+    : options_(options), port_(options.tcp ? FreePort() : 0) {
+  Start();
+}
+
+std::string RedisServer::target() const {
+  if (options_.tcp) return absl::StrCat("tcp://127.0.0.1:", port_);
+  return absl::StrCat("unix://", directory_.path(), "/redis.sock");
+}
 
 void RedisServer::Start() {
   process_.reset();
-  auto started = tools::ChildProcess::Start(
-      {"redis-server", "--port", "0", "--unixsocket", directory_.path() + "/redis.sock", "--save",
-       "", "--appendonly", "no", "--dir", directory_.path()},
-      directory_.path() + "/log");
+  const std::string& d = directory_.path();
+  std::vector<std::string> arguments = {"redis-server",
+                                        "--port",
+                                        absl::StrCat(port_),
+                                        "--bind",
+                                        "127.0.0.1",
+                                        "--save",
+                                        "",
+                                        "--appendonly",
+                                        options_.durable ? "yes" : "no",
+                                        "--dir",
+                                        d,
+                                        "--maxclients",
+                                        absl::StrCat(options_.max_clients),
+                                        "--tcp-backlog",
+                                        "4096"};
+  if (!options_.tcp) arguments.insert(arguments.end(), {"--unixsocket", d + "/redis.sock"});
+  auto started = tools::ChildProcess::Start(arguments, d + "/log");
   if (!started.ok()) {
     ADD_FAILURE() << started.status();
     return;
   }
   process_.emplace(*std::move(started));
-  EXPECT_TRUE(WaitUntilItAccepts(target())) << Contents(directory_.path() + "/log");
+  EXPECT_TRUE(WaitUntilItAccepts(target())) << Contents(d + "/log");
 }
 
 void RedisServer::Stop() { process_.reset(); }
@@ -76,10 +98,10 @@ NginxServer::NginxServer() : port_(FreePort()) {
   const std::string& d = directory_.path();
   std::ofstream(d + "/nginx.conf")
       << "daemon off; worker_processes 1; pid " << d << "/pid;\n"
-      << "error_log " << d << "/error.log; events {}\n"
+      << "error_log " << d << "/error.log; events { worker_connections 4096; }\n"
       << "http { access_log off; client_body_temp_path " << d << "/1; proxy_temp_path " << d
       << "/2; fastcgi_temp_path " << d << "/3; uwsgi_temp_path " << d << "/4; scgi_temp_path " << d
-      << "/5;\n  server { listen 127.0.0.1:" << port_ << ";\n"
+      << "/5;\n  server { listen 127.0.0.1:" << port_ << " backlog=4096;\n"
       << "    location = / { return 200 'hello\\n'; }\n"
       << "    location = /busy { add_header Retry-After 1 always; "
       << "return 503 'busy\\n'; } } }\n";

@@ -33,17 +33,25 @@ uint16_t FreePort();
 // Waits until `target` accepts connections; false if it doesn't within ten seconds.
 bool WaitUntilItAccepts(const std::string& target);
 
+struct RedisOptions {
+  bool tcp = false;      // on a port of 127.0.0.1; else on a Unix socket
+  bool durable = false;  // what it acknowledged survives a crash
+  int max_clients = 1000;
+};
+
 class RedisServer {
  public:
-  RedisServer();
-  // "unix:///…/redis.sock".
-  std::string target() const { return "unix://" + directory_.path() + "/redis.sock"; }
+  explicit RedisServer(const RedisOptions& options = {});
+  // "unix:///…/redis.sock" or "tcp://127.0.0.1:1234".
+  std::string target() const;
   tools::ChildProcess& process() { return *process_; }
-  // Stops it and starts it again, on the same socket.
+  // Stops it and starts it again, at the same place.
   void Start();
   void Stop();
 
  private:
+  const RedisOptions options_;
+  const uint16_t port_;
   tools::PrivateDirectory directory_;
   std::optional<tools::ChildProcess> process_;
 };
