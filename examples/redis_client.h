@@ -52,6 +52,7 @@ class RedisClient {
 
  private:
   using Reply = std::optional<std::string>;
+  static constexpr int64_t kLargestValue = 512 << 20;  // Redis's own limit
   enum Repeat { kOnce, kRepeatable };
 
   explicit RedisClient(redial::Client client) : client_(std::move(client)) {}
@@ -64,13 +65,12 @@ class RedisClient {
       absl::StrAppend(&request, "$", word.size(), "\r\n");
       request.append(word).append("\r\n");
     }
-    return client_.Call({.operation = name,
-                         .timeout = absl::Seconds(10),
-                         .idempotent = repeat == kRepeatable},
-                        [&](redial::Socket& socket) -> absl::StatusOr<Reply> {
-                          if (auto sent = socket.Write(request); !sent.ok()) return sent;
-                          return ReadReply(socket);
-                        });
+    return client_.Call(
+        {.operation = name, .timeout = absl::Seconds(10), .idempotent = repeat == kRepeatable},
+        [&](redial::Socket& socket) -> absl::StatusOr<Reply> {
+          if (auto sent = socket.Write(request); !sent.ok()) return sent;
+          return ReadReply(socket);
+        });
   }
 
   static absl::StatusOr<Reply> ReadReply(redial::Socket& socket) {
@@ -79,11 +79,9 @@ class RedisClient {
     const char type = line->front();
     std::string text = line->substr(1, line->size() - 3);
     if (type == '+' || type == ':') return Reply(std::move(text));
-    // Redis answers -LOADING while it reads its file, and has not acted.
-    if (text.rfind("LOADING", 0) == 0) return redial::Rejected(absl::UnavailableError(text));
-    if (type == '-') return absl::InternalError(text);
+    if (type == '-') return Refusal(text);
     int64_t size = 0;
-    if (type != '$' || !absl::SimpleAtoi(text, &size) || size < -1) {
+    if (type != '$' || !absl::SimpleAtoi(text, &size) || size < -1 || size > kLargestValue) {
       return absl::InternalError(absl::StrCat("not a Redis reply: ", *line));
     }
     if (size == -1) return Reply();
@@ -91,6 +89,14 @@ class RedisClient {
     if (!value.ok()) return value.status();
     value->resize(static_cast<size_t>(size));
     return Reply(*std::move(value));
+  }
+
+  static absl::Status Refusal(const std::string& text) {
+    // So it speaks while it reads its file, and when it is full: it did not act, try again.
+    for (const std::string_view busy : {"LOADING ", "ERR max number of clients reached"}) {
+      if (text.rfind(busy, 0) == 0) return redial::Rejected(absl::UnavailableError(text));
+    }
+    return absl::InternalError(text);
   }
 
   redial::Client client_;
