@@ -1,10 +1,12 @@
 #include "tests/conformance/body.h"
 
 #include <atomic>
+#include <cerrno>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "redial/network.h"
 #include "tests/support/kernel.h"
 
 namespace redial::conformance {
@@ -113,9 +115,39 @@ Ends Body::Connected(const SocketOptions& options) {
   return {*std::move(client), Accept(listener)};
 }
 
-std::string Body::FreePath() {
-  static std::atomic<int> paths{0};
-  return absl::StrCat("@redial-", world().Host(1), "-", paths.fetch_add(1));
+StreamEnds Body::Streams() {
+  const SocketOptions options{.send_buffer = 4096, .receive_buffer = 4096};
+  StreamEnds ends;
+  auto acceptor =
+      CurrentNetwork().Listen(*Address::FromLiteral(world().Host(1), 0), {.socket = options});
+  EXPECT_EQ(acceptor.status(), absl::OkStatus());
+  auto client = CurrentNetwork().StartConnect((*acceptor)->local(), options);
+  EXPECT_EQ(client.status(), absl::OkStatus());
+  ends.client = *std::move(client);
+  Io io = ends.client->FinishConnect();
+  for (; io.error == EAGAIN; io = ends.client->FinishConnect()) {
+    EXPECT_EQ(runtime().Wait(*io.want, Guard(), {}), WaitResult::kReady);
+  }
+  EXPECT_EQ(io.error, 0);
+  Acceptor::Result accepted = (*acceptor)->TryAccept();
+  for (; accepted.error == EAGAIN; accepted = (*acceptor)->TryAccept()) {
+    EXPECT_EQ(runtime().Wait(*accepted.want, Guard(), {}), WaitResult::kReady);
+  }
+  EXPECT_EQ(accepted.error, 0);
+  ends.server = std::move(accepted.stream);
+  return ends;
+}
+
+namespace {
+std::atomic<int> paths{0};
+}  // namespace
+
+Address Body::FreePath() {
+  return *Address::Unix(absl::StrCat("@redial-", world().Host(1), "-", paths.fetch_add(1)));
+}
+
+Address Body::FreeFile() {
+  return *Address::Unix(absl::StrCat("/tmp/redial-", world().Host(1), "-", paths.fetch_add(1)));
 }
 
 void Body::ExpectTalks(Socket& a, Socket& b) {

@@ -31,6 +31,7 @@
 #include "redial/listener.h"
 #include "redial/runtime.h"
 #include "redial/socket.h"
+#include "redial/stream.h"
 #include "redial/target.h"
 #include "redial/time.h"
 #include "tests/conformance/world.h"
@@ -56,6 +57,12 @@ inline constexpr absl::Duration kMoment = absl::Milliseconds(5);
 struct Ends {
   Socket client;
   Socket server;
+};
+
+// The same below `Socket`: tries that never wait.
+struct StreamEnds {
+  std::unique_ptr<Stream> client;
+  std::unique_ptr<Stream> server;
 };
 
 class Body {
@@ -93,10 +100,14 @@ class Body {
   // Must succeed.
   static Socket Connect(const Address& address);
   static Socket Accept(Listener& listener);
-  // A new connection over TCP. Small buffers make it fill up soon.
+  // A new connection over TCP.
   static Ends Connected(const SocketOptions& options = {});
-  // An abstract path that nobody uses.
-  static std::string FreePath();
+  // One whose buffers hold little, so that a writer soon waits.
+  static Ends Narrow() { return Connected({.send_buffer = 4096, .receive_buffer = 4096}); }
+  static StreamEnds Streams();
+  // An abstract path that nobody uses, and one in the file system.
+  static Address FreePath();
+  static Address FreeFile();
 
   // That the connection stands, both ways.
   static void ExpectTalks(Socket& a, Socket& b);
