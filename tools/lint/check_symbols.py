@@ -50,6 +50,9 @@ STATE_ALLOWED = [
     r"(guard variable for )?redial::runtime_internal::Parker::Renew\(\)::closer",
     # The address of the stateless runtime of threads.
     r"(guard variable for )?redial::Runtime::Threads\(\)::runtime",
+    # Per thread: the worker that it is of. The handler of SIGSEGV that was there before ours.
+    r"redial::runtime_internal::\(anonymous namespace\)::(worker_of_this_thread|previous)",
+    r"(guard variable for )?redial::runtime_internal::ReportOverflows\(\)::installed",
     # That c-ares was initialised, which it wants once in a process.
     r"(guard variable for )?redial::internal::\(anonymous namespace\)::LibraryReady\(\)::kReady",
     # How often the process was forked, and that it counts.

@@ -11,12 +11,15 @@
 #include "absl/strings/str_join.h"
 #include "redial/fiber.h"
 #include "redial/mutex.h"
+#include "src/runtime/fiber/overflow.h"
+#include "src/runtime/fiber/watchdog.h"
 #include "src/runtime/fiber/worker.h"
 
 namespace redial {
 
 using runtime_internal::Fiber;
 using runtime_internal::Fleet;
+using runtime_internal::Watchdog;
 using runtime_internal::Worker;
 
 namespace {
@@ -90,6 +93,7 @@ struct FiberRuntime::Impl {
 
   const std::shared_ptr<Fleet> fleet;
   std::vector<std::unique_ptr<Worker>> workers;  // those that were started
+  std::unique_ptr<Watchdog> watchdog;
 
   Mutex turn;  // held across the wait for the workers
   bool down = false;
@@ -122,13 +126,16 @@ void FiberRuntime::Impl::StopWorkers(Runtime& runtime, Deadline deadline) {
 }
 
 FiberRuntime::Impl::~Impl() {
-  if (!forked()) {
+  if (forked()) {
+    watchdog.release();  // its thread is the parent's
+  } else {
     // A fiber of its own can only block its thread here.
     const bool inside = InsideOwnFiber();
     Runtime& runtime = inside ? Runtime::Threads() : Runtime::Current();
     StopWorkers(runtime, inside ? Deadline::Past()
                                 : Deadline::After(runtime.Now(), fleet->options.shutdown_timeout));
   }
+  watchdog.reset();
   for (std::unique_ptr<Worker>& worker : workers) {
     // Fibers that were left may be woken for as long as the process lives.
     if (worker->forked() || !worker->Fibers().empty()) worker.release();
@@ -151,9 +158,14 @@ absl::StatusOr<FiberRuntime> FiberRuntime::Create(const FiberOptions& options) {
     if (absl::Status status = workers.back()->Open(); !status.ok()) return status;
     fleet->workers.push_back(workers.back().get());
   }
+  if (options.report_stack_overflow) runtime_internal::ReportOverflows();
   for (std::unique_ptr<Worker>& worker : workers) {
     if (absl::Status status = worker->Start(); !status.ok()) return status;
     impl->workers.push_back(std::move(worker));
+  }
+  if (options.watchdog != absl::InfiniteDuration()) {
+    impl->watchdog = std::make_unique<Watchdog>(*fleet);
+    if (absl::Status status = impl->watchdog->Start(); !status.ok()) return status;
   }
   return FiberRuntime(std::move(impl));
 }

@@ -15,17 +15,17 @@ size_t WholePages(size_t size) {
   return (size + page - 1) / page * page;
 }
 
-void Unmap(Stack stack) {
-  const size_t guard = PageSize();
-  ::munmap(stack.bottom - guard, guard + stack.size);
-}
+// Costs address space alone. A single page could be stepped over by a function with large locals.
+constexpr size_t kGuard = size_t{64} * 1024;
+
+void Unmap(Stack stack) { ::munmap(stack.bottom - kGuard, kGuard + stack.size); }
 
 }  // namespace
 
 bool Stack::GuardHolds(const void* address) const {
   const uintptr_t at = reinterpret_cast<uintptr_t>(address);
   const uintptr_t end = reinterpret_cast<uintptr_t>(bottom);
-  return valid() && at < end && at >= end - PageSize();
+  return valid() && at < end && at >= end - kGuard;
 }
 
 StackPool::StackPool(size_t stack_size, size_t kept)
@@ -41,16 +41,15 @@ Stack StackPool::Take() {
     free_.pop_back();
     return stack;
   }
-  const size_t guard = PageSize();
-  void* const mapping = ::mmap(nullptr, guard + stack_size_, PROT_READ | PROT_WRITE,
+  void* const mapping = ::mmap(nullptr, kGuard + stack_size_, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (mapping == MAP_FAILED) return {};
   // Splits the mapping in two; a process may have some 65000 (vm.max_map_count).
-  if (::mprotect(mapping, guard, PROT_NONE) != 0) {
-    ::munmap(mapping, guard + stack_size_);
+  if (::mprotect(mapping, kGuard, PROT_NONE) != 0) {
+    ::munmap(mapping, kGuard + stack_size_);
     return {};
   }
-  return {static_cast<char*>(mapping) + guard, stack_size_};
+  return {static_cast<char*>(mapping) + kGuard, stack_size_};
 }
 
 void StackPool::Give(Stack stack) {

@@ -1,4 +1,4 @@
-// Stacks for fibers: mapped with a guard page below, and kept for the next fiber.
+// Stacks for fibers: mapped with a guard below, and kept for the next fiber.
 #ifndef REDIAL_SRC_RUNTIME_FIBER_STACK_POOL_H_
 #define REDIAL_SRC_RUNTIME_FIBER_STACK_POOL_H_
 
@@ -9,7 +9,7 @@
 
 namespace redial::runtime_internal {
 
-// One stack: `size` usable bytes from `bottom` up, and a guard page below that. A value that owns
+// One stack: `size` usable bytes from `bottom` up, and a guard below that. A value that owns
 // nothing.
 struct Stack {
   char* bottom = nullptr;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "src/runtime/barrier.h"
 #include "src/runtime/fiber/attachment.h"
+#include "src/runtime/fiber/overflow.h"
 
 namespace redial::runtime_internal {
 namespace {
@@ -69,6 +70,7 @@ void* Worker::ThreadMain(void* self) {
   worker_of_this_thread = worker;
   {
     const ScopedRuntime scope(*worker);
+    const SignalStack signals;
     worker->Loop();
   }
   if (worker->forked()) return nullptr;
