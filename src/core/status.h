@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "redial/export.h"
 #include "redial/failure.h"
 
 namespace redial::internal {
@@ -31,10 +32,11 @@ Sent SentBefore(Phase phase);
 std::string Doing(Phase phase, std::string_view address);
 
 // `code` with `failure` attached, and the message "<doing>: <text>".
-absl::Status FailureStatus(absl::StatusCode code, std::string_view text, const Failure& failure);
+REDIAL_EXPORT absl::Status FailureStatus(absl::StatusCode code, std::string_view text,
+                                         const Failure& failure);
 
 // The failed system call, "<doing>: connection refused (ECONNREFUSED)". Sets `failure.error`.
-absl::Status ErrnoStatus(int error, Failure failure);
+REDIAL_EXPORT absl::Status ErrnoStatus(int error, Failure failure);
 // The same, where `what` says what was being done ("bind to [::1]:80"); `sent` as `SentBefore`.
 absl::Status ErrnoStatus(int error, Phase phase, std::string_view what);
 
