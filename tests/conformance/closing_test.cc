@@ -18,7 +18,7 @@ namespace {
 class Closing : public Body {
  protected:
   Closing() { ours_.set_deadline(Guard()), theirs_.set_deadline(Guard()); }
-  static constexpr int kRounds = 20;
+  static constexpr int kRounds = 40;
 
   Ends ends_ = Connected();
   Socket& ours_ = ends_.client;

@@ -1,5 +1,7 @@
-// Connecting, listening and accepting on the real kernel, where peers fail.
+// What only the kernel has: options, descriptors and their flags, errnos that somebody else fetches,
+// ports that connect to themselves, files that a path leaves behind.
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -8,19 +10,21 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "redial/dial.h"
 #include "redial/failure.h"
 #include "redial/listener.h"
 #include "redial/network.h"
 #include "redial/runtime.h"
 #include "redial/socket.h"
+#include "redial/target.h"
 #include "src/net/sockaddr.h"
 #include "tests/support/kernel.h"
 #include "tests/support/raw_socket.h"
@@ -79,7 +83,7 @@ class PathTest : public ::testing::Test {
 
 class EveryFamily : public ::testing::TestWithParam<const char*> {};
 
-TEST_P(EveryFamily, ConnectsAcceptsAndExchanges) {
+TEST_P(EveryFamily, ConnectsWithDescriptorsThatArePrivate) {
   const size_t before = CountDescriptors();
   {
     absl::StatusOr<Listener> listener = Listener::Listen(*Address::Parse(GetParam()));
@@ -133,24 +137,6 @@ TEST(KernelConnect, LeavesOptionsAloneWhereItIsTold) {
   EXPECT_EQ(Option(fd, SOL_SOCKET, SO_RCVBUF), 2 * 8192);  // the kernel doubles it
 }
 
-TEST(KernelConnect, RefusesOptionsThatMakeNoSense) {
-  SocketOptions options;
-  options.keepalive_probes = 0;
-  EXPECT_EQ(
-      KernelNetwork().StartConnect(kAnyPort, options).status(),
-      absl::InvalidArgumentError("SocketOptions.keepalive_probes is 0; it must be from 1 to 127"));
-  EXPECT_EQ(Start(Address()).status(), absl::InvalidArgumentError("connect: no address was given"));
-}
-
-TEST(KernelConnect, TellsARefusal) {
-  RawSocket listener = RawSocket::Listener();
-  const Address address = listener.local();
-  listener.Close();
-  absl::StatusOr<std::unique_ptr<Stream>> stream = Start(address);
-  ASSERT_TRUE(stream.ok());
-  EXPECT_EQ(Finish(**stream), ECONNREFUSED);
-}
-
 // Somebody who fetches SO_ERROR first must not make it look as if it went on for ever.
 TEST(KernelConnect, ALostErrnoIsStillAFailure) {
   RawSocket listener = RawSocket::Listener();
@@ -160,56 +146,6 @@ TEST(KernelConnect, ALostErrnoIsStillAFailure) {
   ASSERT_TRUE(stream.ok());
   EXPECT_EQ(Option((*stream)->fd(), SOL_SOCKET, SO_ERROR), ECONNREFUSED);
   EXPECT_EQ(Finish(**stream), ECONNABORTED);
-}
-
-TEST(KernelConnect, ABlackHoleIsWaitedFor) {
-  const RawSocket listener = RawSocket::Listener();
-  listener.DropIncoming();
-  absl::StatusOr<std::unique_ptr<Stream>> stream = Start(listener.local());
-  ASSERT_TRUE(stream.ok());
-  EXPECT_EQ(Finish(**stream, absl::Milliseconds(20)), ETIMEDOUT);
-  (*stream)->Close();
-  EXPECT_EQ((*stream)->FinishConnect().error, EBADF);
-}
-
-// Asio and sockpp report success here, and the first write fails with ENOTCONN.
-TEST_F(PathTest, AFullBacklogIsTriedAgain) {
-  absl::StatusOr<Listener> listener = Listener::Listen(path(), {.backlog = 0});
-  ASSERT_TRUE(listener.ok()) << listener.status();
-  absl::StatusOr<std::unique_ptr<Stream>> first = Start(path());
-  ASSERT_TRUE(first.ok());
-  ASSERT_EQ(Finish(**first), 0);
-  absl::StatusOr<std::unique_ptr<Stream>> second = Start(path());
-  ASSERT_TRUE(second.ok()) << second.status();
-  for (int i = 0; i < 3; ++i) {
-    const Io io = (*second)->FinishConnect();
-    EXPECT_EQ(io.error, EAGAIN);
-    EXPECT_EQ(io.want, nullptr);
-  }
-  ASSERT_TRUE(listener->Accept(In(kHang)).ok());
-  EXPECT_EQ((*second)->FinishConnect().error, 0);
-  EXPECT_EQ((*second)->FinishConnect().error, 0);
-  Socket socket(*std::move(second));
-  EXPECT_TRUE(socket.Write("x").ok());
-}
-
-TEST_F(PathTest, AFullBacklogWhoseListenerGoesIsRefused) {
-  absl::StatusOr<Listener> listener = Listener::Listen(path(), {.backlog = 0});
-  ASSERT_TRUE(listener.ok()) << listener.status();
-  const absl::StatusOr<std::unique_ptr<Stream>> first = Start(path());
-  absl::StatusOr<std::unique_ptr<Stream>> second = Start(path());
-  ASSERT_TRUE(second.ok());
-  listener->Close();
-  EXPECT_EQ((*second)->FinishConnect().error, ECONNREFUSED);
-}
-
-TEST_F(PathTest, APathWithoutASocketIsUnavailable) {
-  const absl::Status status = Start(path()).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(status.message(),
-            "connect to " + path().ToString() + ": no such file or directory (ENOENT)");
-  EXPECT_EQ(FailureOf(status)->phase, Phase::kConnect);
-  EXPECT_EQ(FailureOf(status)->sent, Sent::kNo);
 }
 
 // A port that nobody listens on, of the kind that the kernel gives to those who connect.
@@ -252,23 +188,6 @@ TEST(KernelConnect, NeverReachesItself) {
   }
 }
 
-TEST(KernelListen, TellsWhatIsWrong) {
-  const RawSocket taken = RawSocket::Listener();
-  const absl::Status in_use = Listener::Listen(taken.local()).status();
-  EXPECT_EQ(in_use.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(in_use.message(),
-            "listen on " + taken.local().ToString() + ": address already in use (EADDRINUSE)");
-  EXPECT_EQ(FailureOf(in_use)->phase, Phase::kListen);
-  const absl::Status elsewhere = Listener::Listen(Address::Ipv4({192, 0, 2, 1}, 0)).status();
-  EXPECT_EQ(elsewhere.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(elsewhere.message(),
-            "listen on 192.0.2.1:0: not an address of this machine (EADDRNOTAVAIL)");
-  EXPECT_EQ(Listener::Listen(kAnyPort, {.backlog = -1}).status(),
-            absl::InvalidArgumentError("ListenOptions.backlog is -1; it must be at least 0"));
-  EXPECT_EQ(Listener::Listen(Address()).status(),
-            absl::InvalidArgumentError("listen: no address was given"));
-}
-
 TEST_F(PathTest, ItsPathGoesWithTheListener) {
   const std::string file = path().path();
   {
@@ -291,46 +210,6 @@ TEST_F(PathTest, AnothersPathStays) {
   EXPECT_EQ(::unlink(aside.c_str()), 0);
 }
 
-// userver: accept with 10 ms. Go TestAcceptTimeout: an expired one fails with a connection queued.
-TEST(KernelAccept, KeepsItsDeadline) {
-  absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
-  ASSERT_TRUE(listener.ok());
-  const std::string on = "accept on " + listener->local().ToString();
-  const Deadline deadline = In(absl::Milliseconds(10));
-  const absl::Status late = listener->Accept(deadline).status();
-  EXPECT_TRUE(deadline.expired(Threads().Now()));
-  EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded) << late;
-  EXPECT_EQ(FailureOf(late)->phase, Phase::kAccept);
-
-  const RawSocket queued = RawSocket::Connect(listener->local());
-  EXPECT_EQ(listener->Accept(Deadline::Past()).status().message(),
-            on + " not begun: the deadline had passed");
-  EXPECT_TRUE(listener->Accept(In(kHang)).ok());
-}
-
-// CPython testAcceptTimeout, and: accepted sockets don't inherit the listener's timeout.
-TEST(KernelAccept, TimeoutsAreTheListenersOwn) {
-  absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
-  ASSERT_TRUE(listener.ok());
-  ASSERT_TRUE(listener->set_operation_timeout(absl::ZeroDuration()).ok());
-  const absl::Status nobody = listener->Accept().status();
-  EXPECT_EQ(nobody.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(nobody.message(),
-            "accept on " + listener->local().ToString() + ": nobody to accept (EAGAIN)");
-  EXPECT_EQ(FailureOf(nobody)->error, EAGAIN);
-  ASSERT_TRUE(listener->set_operation_timeout(absl::Milliseconds(5)).ok());
-  const Instant start = Threads().Now();
-  EXPECT_EQ(listener->Accept().status().code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_GE(Threads().Now() - start, absl::Milliseconds(5));
-  const RawSocket client = RawSocket::Connect(listener->local());
-  const absl::StatusOr<Socket> accepted = listener->Accept();
-  ASSERT_TRUE(accepted.ok());
-  EXPECT_EQ(accepted->operation_timeout(), absl::InfiniteDuration());
-  EXPECT_EQ(accepted->deadline(), Deadline::Never());
-  EXPECT_FALSE(listener->set_operation_timeout(-absl::Seconds(1)).ok());
-  EXPECT_EQ(listener->operation_timeout(), absl::Milliseconds(5));
-}
-
 TEST(KernelAccept, AcceptedSocketsHaveTheOptions) {
   absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
   ASSERT_TRUE(listener.ok());
@@ -341,44 +220,6 @@ TEST(KernelAccept, AcceptedSocketsHaveTheOptions) {
   EXPECT_EQ(Option(accepted->fd(), SOL_SOCKET, SO_KEEPALIVE), 1);
   EXPECT_EQ(Option(accepted->fd(), IPPROTO_TCP, TCP_KEEPIDLE), 15);
   EXPECT_EQ(Option(accepted->fd(), IPPROTO_TCP, TCP_USER_TIMEOUT), 30'000);
-}
-
-TEST(KernelAccept, CloseAndStopEndIt) {
-  for (int round = 0; round < 50; ++round) {
-    absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
-    ASSERT_TRUE(listener.ok());
-    std::stop_source stop;
-    absl::Status status;
-    std::thread accepting([&] { status = listener->Accept(In(kHang), stop.get_token()).status(); });
-    if (round % 2 == 1) Threads().SleepUntil(In(absl::Milliseconds(1)), {});
-    const bool close = round % 4 < 2;
-    if (close) {
-      listener->Close();
-    } else {
-      stop.request_stop();
-    }
-    accepting.join();
-    ASSERT_EQ(status.code(),
-              close ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kCancelled)
-        << status;
-  }
-}
-
-TEST(KernelAccept, SeveralThreadsAtOnce) {
-  constexpr int kThreads = 4;
-  constexpr int kEach = 50;
-  absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
-  ASSERT_TRUE(listener.ok());
-  std::vector<int> accepted(kThreads, 0);
-  std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i) {
-    threads.emplace_back([&, i] {
-      while (accepted[i] < kEach && listener->Accept(In(absl::Seconds(20))).ok()) ++accepted[i];
-    });
-  }
-  for (int i = 0; i < kThreads * kEach; ++i) RawSocket::Connect(listener->local());
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(accepted, std::vector<int>(kThreads, kEach));
 }
 
 TEST(KernelAccept, OutOfDescriptorsIsAnErrorThatPasses) {
@@ -396,6 +237,19 @@ TEST(KernelAccept, OutOfDescriptorsIsAnErrorThatPasses) {
   EXPECT_EQ(FailureOf(accept)->error, EMFILE);
   EXPECT_EQ(connect.code(), absl::StatusCode::kResourceExhausted) << connect;
   EXPECT_TRUE(listener->Accept(In(kHang)).ok());
+}
+
+TEST(KernelConnect, OutOfDescriptorsSaysSo) {
+  const std::string host = testing::Host(1);
+  const uint16_t port = testing::FreePort(host);
+  const Target target = *Target::Parse(absl::StrCat("tcp://", host, ":", port));
+  const testing::NoMoreDescriptors none;
+  const absl::Status status = Dial(target, In(kHang)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(FailureOf(status)->error, EMFILE);
+  EXPECT_THAT(std::string(status.message()),
+              ::testing::StartsWith(absl::StrCat("connect to ", host, ":", port,
+                                                 " failed: too many open files (EMFILE) after ")));
 }
 
 }  // namespace

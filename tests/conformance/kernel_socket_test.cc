@@ -1,5 +1,5 @@
-// A socket's limits, errors and losses on the real kernel. Peers' tests are named where an oracle is
-// theirs. Timed tests assert "never early" exactly; how late is a benchmark's business.
+// What only the kernel has: signals, high descriptor numbers, descriptors that somebody else opened.
+// What holds in every world stands in the files beside this one.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -26,7 +25,6 @@ using testing::CountDescriptors;
 using testing::Pair;
 using testing::RawSocket;
 using testing::TcpPair;
-using testing::UnixPair;
 
 constexpr absl::Duration kHang = absl::Seconds(2);
 
@@ -57,31 +55,6 @@ class KernelSocketTest : public ::testing::Test {
   const bool warm_ = Threads().SleepUntil(In(absl::Microseconds(1)), {}) == WaitResult::kTimedOut;
   const size_t descriptors_ = CountDescriptors();
 };
-
-// Go TestReadTimeoutFluctuation, without its upper bound.
-TEST_F(KernelSocketTest, ReadsTimeOutNeverEarly) {
-  Pair pair = TcpPair();
-  for (const int ms : {1, 2, 5, 20, 50}) {
-    const absl::Duration timeout = absl::Milliseconds(ms);
-    ASSERT_TRUE(pair.ours.set_operation_timeout(timeout).ok());
-    absl::Status status;
-    EXPECT_GE(Timed([&] { status = ReadByte(pair.ours).status(); }), timeout);
-    EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
-    EXPECT_GE(FailureOf(status)->elapsed, timeout);
-  }
-}
-
-// Go TestReadTimeout, TestWriteTimeout: a deadline in the past, with data ready and room to write.
-TEST_F(KernelSocketTest, AnExpiredDeadlineTouchesNothing) {
-  Pair pair = TcpPair();
-  ASSERT_TRUE(pair.theirs.Send("ready"));
-  pair.ours.set_deadline(In(absl::ZeroDuration()));
-  EXPECT_EQ(ReadByte(pair.ours).status().code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(pair.ours.Write("x").code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(pair.ours.bytes_sent(), 0u);
-  pair.ours.set_deadline(Deadline::Never());
-  EXPECT_EQ(*pair.ours.ReadExactly(5), "ready");
-}
 
 // CPython test_socket, PEP 475: signals neither stretch a timeout nor shorten it.
 class SignalStorm {
@@ -136,161 +109,6 @@ TEST_F(KernelSocketTest, SignalsLoseNoData) {
   ASSERT_TRUE(reply.ok()) << reply.status();
   EXPECT_EQ(*reply, std::string(kSize, 'r'));
   EXPECT_EQ(pair.ours.bytes_sent(), kSize);
-}
-
-// The connection stands, and nothing more comes.
-TEST_F(KernelSocketTest, ADeadPeerIsLeftByTheDeadline) {
-  Pair pair = TcpPair();
-  pair.theirs.DropIncoming();
-  pair.ours.set_deadline(In(absl::Milliseconds(30)));
-  absl::Status status;
-  const absl::Duration took = Timed([&] {
-    status = pair.ours.Write("GET\r\n");
-    if (status.ok()) status = pair.ours.ReadUntil("\r\n").status();
-  });
-  EXPECT_GE(took, absl::Milliseconds(29));
-  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
-  EXPECT_EQ(FailureOf(status)->sent, Sent::kMaybe);
-  EXPECT_EQ(FailureOf(status)->phase, Phase::kRead);
-  pair.theirs.Reset();
-}
-
-// A byte a second, at a byte a millisecond: each one alone is in time.
-TEST_F(KernelSocketTest, ATrickleIsHeldToTheDeadline) {
-  Pair pair = TcpPair();
-  std::stop_source enough;
-  std::thread peer([&] {
-    while (pair.theirs.Send("x") && !enough.stop_requested()) {
-      Threads().SleepUntil(In(absl::Milliseconds(1)), {});
-    }
-  });
-  ASSERT_TRUE(pair.ours.set_operation_timeout(absl::Milliseconds(500)).ok());
-  const Deadline deadline = In(absl::Milliseconds(50));
-  pair.ours.set_deadline(deadline);
-  absl::Status status;
-  Timed([&] { status = pair.ours.ReadUntil("\n").status(); });
-  EXPECT_TRUE(deadline.expired(Threads().Now()));
-  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
-  enough.request_stop();
-  peer.join();
-}
-
-// Go TestReadTimeoutMustNotReturn and TestVariousDeadlines: a firehose never blocks a read, and the
-// deadline holds all the same.
-TEST_F(KernelSocketTest, AFirehoseIsHeldToTheDeadline) {
-  Pair pair = TcpPair();
-  std::thread peer([&] {
-    const std::string much(1 << 16, 'x');
-    while (pair.theirs.Send(much)) {
-    }
-    pair.theirs.Close();
-  });
-  for (const absl::Duration d : {absl::Nanoseconds(1), absl::Microseconds(1), absl::Milliseconds(1),
-                                 absl::Milliseconds(10), absl::Milliseconds(50)}) {
-    const Deadline deadline = In(d);
-    pair.ours.set_deadline(deadline);
-    absl::Status status;
-    Timed([&] { status = pair.ours.ReadUntil("\n", {.max_bytes = size_t{1} << 40}).status(); });
-    EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
-    EXPECT_TRUE(deadline.expired(Threads().Now()));
-  }
-  pair.ours.Close();
-  peer.join();
-}
-
-// CPython's timed-out bulk send, and the count that sockpp loses.
-TEST_F(KernelSocketTest, AWriteThatTimesOutCountsWhatWentOut) {
-  Pair pair = TcpPair();
-  ASSERT_TRUE(pair.ours.set_operation_timeout(absl::Milliseconds(20)).ok());
-  const absl::Status status = pair.ours.Write(std::string(64 << 20, 'x'));
-  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
-  const size_t out = pair.ours.last_write_bytes();
-  EXPECT_GT(out, 0u);
-  EXPECT_EQ(out, pair.ours.bytes_sent());
-  EXPECT_EQ(FailureOf(status)->bytes_sent, out);
-  ASSERT_TRUE(pair.ours.ShutdownWrite().ok());
-  size_t received = 0;
-  for (;;) {
-    const std::string bytes = pair.theirs.Receive(1 << 20);
-    if (bytes.empty()) break;
-    received += bytes.size();
-  }
-  EXPECT_EQ(received, out);
-}
-
-// A reset at every byte of a reply. The kernel reports it once; it is kept.
-TEST_F(KernelSocketTest, AResetAtEveryByteOfAReply) {
-  const std::string reply = "$5\r\nhello\r\n";
-  for (size_t cut = 0; cut < reply.size(); ++cut) {
-    SCOPED_TRACE(cut);
-    Pair pair = TcpPair();
-    pair.ours.set_deadline(In(kHang));
-    ASSERT_TRUE(pair.ours.Write("GET x\r\n").ok());
-    ASSERT_EQ(pair.theirs.Receive(7), "GET x\r\n");
-    ASSERT_TRUE(pair.theirs.Send(reply.substr(0, cut)));
-    pair.theirs.Reset();
-    const absl::Status status = pair.ours.ReadExactly(reply.size()).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-    const Failure failure = *FailureOf(status);
-    EXPECT_EQ(failure.error, ECONNRESET);
-    EXPECT_EQ(failure.bytes_received, cut);
-    EXPECT_EQ(failure.sent, cut == 0 ? Sent::kMaybe : Sent::kAnswered);
-    EXPECT_EQ(pair.ours.ReadExactly(cut).value_or("lost"), reply.substr(0, cut));
-    for (int again = 0; again < 3; ++again) {
-      const absl::StatusOr<size_t> n = ReadByte(pair.ours);
-      ASSERT_FALSE(n.ok());
-      EXPECT_EQ(FailureOf(n.status())->error, ECONNRESET);
-    }
-  }
-}
-
-// The reset is told to the writer here, and yet a reader hears of it.
-TEST_F(KernelSocketTest, AResetThatAWriteSawIsToldToReadsToo) {
-  Pair pair = TcpPair();
-  pair.theirs.Reset();
-  const absl::Status status = pair.ours.Write("x");
-  EXPECT_EQ(FailureOf(status)->error, ECONNRESET) << status;
-  EXPECT_EQ(FailureOf(status)->sent, Sent::kNo);
-  EXPECT_EQ(FailureOf(ReadByte(pair.ours).status())->error, ECONNRESET);
-}
-
-// A reply that is cut short.
-TEST_F(KernelSocketTest, AShortBodyIsNotSuccess) {
-  Pair pair = UnixPair();
-  ASSERT_TRUE(pair.theirs.Send("abc"));
-  pair.theirs.Close();
-  const absl::Status status = pair.ours.ReadExactly(5).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(status.message(), "read: closed by the peer after 3 of 5 bytes");
-  EXPECT_EQ(*pair.ours.ReadExactly(3), "abc");
-  EXPECT_EQ(*ReadByte(pair.ours), 0u);
-}
-
-// A reply, then a close: the second write fails, the reply is still there, and no signal is raised.
-TEST_F(KernelSocketTest, AReplyBeforeTheEndIsNotLost) {
-  Pair pair = TcpPair();
-  pair.ours.set_deadline(In(kHang));
-  ASSERT_TRUE(pair.ours.Write("POST\r\n").ok());
-  ASSERT_EQ(pair.theirs.Receive(16), "POST\r\n");
-  ASSERT_TRUE(pair.theirs.Send("413 too large\r\n"));
-  pair.theirs.Close();
-  absl::Status status;
-  while (status.ok()) status = pair.ours.Write("body");
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-  EXPECT_EQ(FailureOf(status)->sent, Sent::kAnswered);
-  EXPECT_EQ(FailureOf(status)->bytes_received, 0u);
-  EXPECT_EQ(pair.ours.ReadUntil("\r\n").value_or("lost"), "413 too large\r\n");
-}
-
-TEST_F(KernelSocketTest, ShutdownWriteLetsReadingGoOn) {
-  Pair pair = TcpPair();
-  ASSERT_TRUE(pair.ours.Write("last").ok());
-  ASSERT_TRUE(pair.ours.ShutdownWrite().ok());
-  EXPECT_EQ(pair.theirs.Receive(4), "last");
-  EXPECT_EQ(pair.theirs.Receive(4), "");
-  ASSERT_TRUE(pair.theirs.Send("reply"));
-  EXPECT_EQ(*pair.ours.ReadExactly(5), "reply");
-  EXPECT_EQ(FailureOf(pair.ours.Write("more"))->error, EPIPE);
 }
 
 // select() ends at 1024.

@@ -1,17 +1,19 @@
-// What other threads do to a socket in use: close it, stop it, move its limits.
+// What only real threads do to a socket in use: they hit any instruction of it.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
 #include <atomic>
-#include <functional>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "redial/dial.h"
+#include "redial/listener.h"
 #include "redial/runtime.h"
 #include "redial/socket.h"
+#include "redial/target.h"
 #include "tests/support/kernel.h"
 #include "tests/support/raw_socket.h"
 
@@ -34,81 +36,6 @@ absl::Status ReadForever(Socket& socket) {
   char byte = 0;
   return socket.Read(absl::MakeSpan(&byte, 1)).status();
 }
-absl::Status WriteForever(Socket& socket) {
-  const std::string much(1 << 20, 'x');
-  absl::Status status;
-  while (status.ok()) status = socket.Write(much);
-  return status;
-}
-
-// Runs `wait` on a thread of its own and `disturb` here, in every order that chance gives: at once in
-// even rounds, and after a moment, when the wait has begun, in odd ones.
-absl::Status Disturb(int round, const std::function<absl::Status()>& wait,
-                     const std::function<void()>& disturb) {
-  absl::Status status;
-  const Instant start = Threads().Now();
-  std::thread waiting([&] { status = wait(); });
-  if (round % 2 == 1) Threads().SleepUntil(In(absl::Milliseconds(1)), {});
-  disturb();
-  waiting.join();
-  EXPECT_LT(Threads().Now() - start, kHang);
-  return status;
-}
-
-// Go TestCloseUnblocksRead; close(2) alone would not wake the reader.
-TEST(KernelThreads, CloseEndsAReadAndAWrite) {
-  const size_t before = CountDescriptors();
-  for (int round = 0; round < kRounds; ++round) {
-    Pair pair = TcpPair();
-    const bool reads = round % 4 < 2;
-    const absl::Status status = Disturb(
-        round, [&] { return reads ? ReadForever(pair.ours) : WriteForever(pair.ours); },
-        [&] { pair.ours.Close(); });
-    ASSERT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
-    ASSERT_EQ(pair.ours.fd(), -1);
-  }
-  EXPECT_EQ(CountDescriptors(), before);
-}
-
-TEST(KernelThreads, StopEndsAReadAndAWrite) {
-  for (int round = 0; round < kRounds; ++round) {
-    Pair pair = TcpPair();
-    std::stop_source stop;
-    pair.ours.set_stop_token(stop.get_token());
-    const bool reads = round % 4 < 2;
-    const absl::Status status = Disturb(
-        round, [&] { return reads ? ReadForever(pair.ours) : WriteForever(pair.ours); },
-        [&] { stop.request_stop(); });
-    ASSERT_EQ(status.code(), absl::StatusCode::kCancelled) << status;
-  }
-}
-
-// Go TestDeadlineRace, and a past deadline that wakes a pending read.
-TEST(KernelThreads, AMovedDeadlineReachesAWait) {
-  for (int round = 0; round < kRounds; ++round) {
-    Pair pair = TcpPair();
-    const absl::Status status = Disturb(
-        round, [&] { return ReadForever(pair.ours); },
-        [&] { pair.ours.set_deadline(Deadline::Past()); });
-    ASSERT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
-    // Cleared, and a read waits again.
-    pair.ours.set_deadline(Deadline::Never());
-    const absl::Status again =
-        Disturb(round, [&] { return ReadForever(pair.ours); }, [&] { pair.theirs.Send("x"); });
-    ASSERT_TRUE(again.ok()) << again;
-  }
-}
-
-TEST(KernelThreads, AMovedTimeoutReachesAWait) {
-  for (int round = 0; round < kRounds; ++round) {
-    Pair pair = TcpPair();
-    const absl::Status status = Disturb(
-        round, [&] { return ReadForever(pair.ours); },
-        [&] { ASSERT_TRUE(pair.ours.set_operation_timeout(absl::Microseconds(10)).ok()); });
-    ASSERT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
-  }
-}
-
 // Go TestConcurrentSetDeadline: two threads race to set it, and the last word holds.
 TEST(KernelThreads, ThreadsRaceToSetDeadlines) {
   Pair pair = TcpPair();
@@ -162,27 +89,44 @@ TEST(KernelThreads, AClosedNumberIsNotReadThrough) {
   }
 }
 
-TEST(KernelThreads, OneReadsWhileAnotherWrites) {
-  constexpr size_t kSize = 8 << 20;
-  Pair pair = TcpPair();
-  pair.ours.set_deadline(In(absl::Seconds(20)));
-  std::thread echo([&] {
-    for (;;) {
-      const std::string bytes = pair.theirs.Receive(1 << 16);
-      if (bytes.empty() || !pair.theirs.Send(bytes)) return;
+// Go TestCancelAfterDial, with a stop that comes a few nanoseconds later each time: either a
+// cancelled dial that left nothing behind, or a socket that works once it has another token.
+TEST(KernelThreads, AStopAtTheMomentOfSuccessPoisonsNothing) {
+  absl::StatusOr<Listener> listener = Listener::Listen(Address::Ipv4({127, 0, 0, 1}, 0));
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  const Target target = *Target::Parse("tcp://" + listener->local().ToString());
+  const size_t before = CountDescriptors();
+  for (int round = 0; round < 200; ++round) {
+    std::stop_source stop;
+    std::atomic<bool> go{false};
+    std::jthread stopper([&] {
+      go.wait(false);
+      for (int spin = 0; spin < round * 20; ++spin) {
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+      }
+      stop.request_stop();
+    });
+    go = true;
+    go.notify_one();
+    auto socket = Dial(target, In(kHang), stop.get_token());
+    stopper.join();
+    if (!socket.ok()) {
+      ASSERT_EQ(socket.status().code(), absl::StatusCode::kCancelled);
+      continue;
     }
-  });
-  absl::Status written;
-  std::thread writer([&] {
-    written = pair.ours.Write(std::string(kSize, 'x'));
-    if (written.ok()) written = pair.ours.ShutdownWrite();
-  });
-  const absl::StatusOr<std::string> echoed = pair.ours.ReadExactly(kSize);
-  writer.join();
-  echo.join();
-  EXPECT_TRUE(written.ok()) << written;
-  ASSERT_TRUE(echoed.ok()) << echoed.status();
-  EXPECT_EQ(*echoed, std::string(kSize, 'x'));
+    socket->set_stop_token({});
+    ASSERT_EQ(socket->Write("ping\n"), absl::OkStatus());
+    // Those whose dial was cancelled after the kernel had connected end at once.
+    for (;;) {
+      auto server = listener->Accept(In(kHang));
+      ASSERT_EQ(server.status(), absl::OkStatus());
+      auto line = server->ReadUntil("\n");
+      if (!line.ok()) continue;
+      EXPECT_EQ(*line, "ping\n");
+      break;
+    }
+  }
+  EXPECT_EQ(CountDescriptors(), before);
 }
 
 }  // namespace

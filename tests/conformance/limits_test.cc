@@ -20,7 +20,7 @@ namespace {
 
 class Limits : public Body {
  protected:
-  static constexpr int kRounds = 20;
+  static constexpr int kRounds = 40;
 
   absl::Status Read() { return ReadByte(ours_).status(); }
   void SetTimeout(absl::Duration timeout) {

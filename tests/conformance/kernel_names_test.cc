@@ -1,4 +1,5 @@
-// Look-ups on the real kernel, against a name server on loopback.
+// Look-ups as the kernel network makes them: through c-ares, resolv.conf and the hosts file, against
+// a name server on loopback.
 #include <dirent.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
