@@ -45,6 +45,7 @@
 #include "redial/export.h"
 #include "redial/network.h"
 #include "redial/runtime.h"
+#include "redial/socket.h"
 #include "redial/testing/failure_handler.h"
 #include "redial/testing/injection.h"
 #include "redial/testing/link_options.h"
@@ -73,6 +74,15 @@ struct SimulationOptions {
 
   // kInvalidArgument that names the field, its value and what is allowed.
   REDIAL_EXPORT absl::Status Validate() const;
+};
+
+// What befalls the answers about one name.
+struct NameTroubles {
+  bool fails = false;      // the name server says that it can't tell (SERVFAIL)
+  bool lose_ipv4 = false;  // questions for IPv4 addresses are never answered
+  bool lose_ipv6 = false;
+  absl::Duration ipv4_delay = {};  // added to the round trip
+  absl::Duration ipv6_delay = {};
 };
 
 class Simulation;
@@ -108,6 +118,8 @@ class REDIAL_EXPORT SimulatedHost {
 
   // Whether name servers answer its look-ups.
   void SetNameServersAnswer(bool answer);
+  // Connects to `address`, with its port, are neither taken nor refused, until that is taken back.
+  void Ignore(const Address& address, bool ignore = true);
 
   // For code outside of fibers that wants the host's clock or network: it can't wait.
   Runtime& runtime();
@@ -170,6 +182,17 @@ class REDIAL_EXPORT Simulation {
   // name.
   void SetName(std::string_view name, const std::vector<std::string>& addresses,
                absl::Duration ttl = absl::ZeroDuration());
+
+  void SetNameTroubles(std::string_view name, const NameTroubles& troubles);
+  // "AAAA cache.internal" and so on: what name servers were asked.
+  const std::vector<std::string>& NameQueries() const;
+
+  // For a socket of this simulation. A reset reaches both ends; the deaf end's host is dead to its
+  // peer: it takes nothing from it and acknowledges nothing.
+  void Reset(const Socket& socket);
+  void Deafen(const Socket& socket);
+  // How many sockets and listeners are open, on all hosts.
+  size_t CountOpen() const;
 
   // Asked before each operation on the network. Null for none; outlives the simulation, or is taken
   // back.

@@ -74,6 +74,15 @@ void Fabric::Settle(TcpConnection& connection) {
   over_.push_back(&connection);
 }
 
+TcpEnd* Fabric::FindEnd(const Address& local, const Address& remote) const {
+  for (const auto& connection : connections_) {
+    for (TcpEnd* end : {&connection->client(), &connection->server()}) {
+      if (end->open() && end->local() == local && end->remote() == remote) return end;
+    }
+  }
+  return nullptr;
+}
+
 void Fabric::Suspect() {
   for (const auto& connection : connections_) {
     for (TcpEnd* end : {&connection->client(), &connection->server()}) {

@@ -71,6 +71,9 @@ class Fabric {
   void Suspect();
   const std::list<std::unique_ptr<TcpConnection>>& connections() const { return connections_; }
 
+  // The end that is open between these two; null where there is none.
+  TcpEnd* FindEnd(const Address& local, const Address& remote) const;
+
   void set_injector(Injector* injector) { injector_ = injector; }
   Injector* injector() const { return injector_; }
 

@@ -9,13 +9,14 @@
 
 #include "absl/time/time.h"
 #include "redial/address.h"
+#include "redial/testing/simulation.h"
 #include "redial/time.h"
 
 namespace redial::testing::internal {
 
 struct NameEntry {
-  std::vector<Address> addresses;
-  absl::Duration ttl;
+  std::vector<Address> addresses = {};
+  absl::Duration ttl = {};
 };
 
 // A host's memory of answers. Used by one thread.
@@ -31,15 +32,27 @@ struct NameCache {
 class NameTable {
  public:
   void Set(const std::string& name, NameEntry entry) { entries_[name] = std::move(entry); }
-  void Remove(const std::string& name) { entries_.erase(name); }
+  void SetTroubles(const std::string& name, const NameTroubles& troubles) {
+    troubles_[name] = troubles;
+  }
   // Null when there is no such name.
   const NameEntry* Find(const std::string& name) const {
     const auto found = entries_.find(name);
-    return found != entries_.end() ? &found->second : nullptr;
+    return found != entries_.end() && !found->second.addresses.empty() ? &found->second : nullptr;
   }
+  NameTroubles TroublesOf(const std::string& name) const {
+    const auto found = troubles_.find(name);
+    return found != troubles_.end() ? found->second : NameTroubles();
+  }
+
+  // "AAAA cache.internal", in the order in which they were asked.
+  const std::vector<std::string>& queries() const { return queries_; }
+  void AddQuery(std::string query) { queries_.push_back(std::move(query)); }
 
  private:
   std::map<std::string, NameEntry> entries_;
+  std::map<std::string, NameTroubles> troubles_;
+  std::vector<std::string> queries_;
 };
 
 }  // namespace redial::testing::internal

@@ -122,6 +122,14 @@ TcpListener* SimHost::FindListener(const Address& local) const {
   return nullptr;
 }
 
+void SimHost::Ignore(const Address& local, bool ignore) {
+  if (ignore) {
+    ignored_.insert(local);
+  } else {
+    ignored_.erase(local);
+  }
+}
+
 void SimHost::Linger(uint16_t port) { lingering_[port] = fabric_.now() + kLinger; }
 
 }  // namespace redial::testing::internal

@@ -62,6 +62,9 @@ class SimHost {
   void Listen(TcpListener& listener);
   void Unlisten(TcpListener& listener);
   TcpListener* FindListener(const Address& local) const;
+  // Whether connects to `local` fall into a black hole.
+  bool ignores(const Address& local) const { return ignored_.contains(local); }
+  void Ignore(const Address& local, bool ignore);
   const std::map<Address, TcpListener*>& listeners() const { return listeners_; }
   // Socket files, which outlive a crash.
   bool HasPath(const std::string& path) const { return paths_.contains(path); }
@@ -83,6 +86,7 @@ class SimHost {
   // Those before the last are dead, and may still have fibers that return.
   std::vector<std::unique_ptr<Process>> processes_;
   std::map<Address, TcpListener*> listeners_;
+  std::set<Address> ignored_;
   std::set<std::string> paths_;
   std::set<uint16_t> ports_;
   std::map<uint16_t, Instant> lingering_;

@@ -17,6 +17,7 @@ bool SimulatedHost::up() const { return host_.up(); }
 Runtime& SimulatedHost::runtime() { return host_.process().runtime; }
 Network& SimulatedHost::network() { return host_.process().network; }
 void SimulatedHost::SetNameServersAnswer(bool answer) { host_.set_names_answer(answer); }
+void SimulatedHost::Ignore(const Address& address, bool ignore) { host_.Ignore(address, ignore); }
 
 absl::Status SimulatedHost::AddAddress(std::string_view address) {
   const auto parsed = Address::FromLiteral(address, 0);

@@ -170,12 +170,41 @@ void Simulation::SetName(std::string_view name, const std::vector<std::string>& 
     }
     entry.addresses.push_back(*address);
   }
-  const std::string key(name);
-  if (entry.addresses.empty()) {
-    state_->fabric.names().Remove(key);
+  state_->fabric.names().Set(std::string(name), std::move(entry));
+}
+
+void Simulation::SetNameTroubles(std::string_view name, const NameTroubles& troubles) {
+  state_->fabric.names().SetTroubles(std::string(name), troubles);
+}
+
+const std::vector<std::string>& Simulation::NameQueries() const {
+  return state_->fabric.names().queries();
+}
+
+void Simulation::Reset(const Socket& socket) {
+  if (internal::TcpEnd* const end = state_->fabric.FindEnd(socket.local(), socket.peer())) {
+    end->BreakBoth();
   } else {
-    state_->fabric.names().Set(key, std::move(entry));
+    state_->Misused("Reset: the socket isn't one of this simulation's");
   }
+}
+
+void Simulation::Deafen(const Socket& socket) {
+  if (internal::TcpEnd* const end = state_->fabric.FindEnd(socket.local(), socket.peer())) {
+    end->Deafen();
+    state_->fabric.Suspect();
+  } else {
+    state_->Misused("Deafen: the socket isn't one of this simulation's");
+  }
+}
+
+size_t Simulation::CountOpen() const {
+  size_t open = 0;
+  for (const auto& host : state_->fabric.hosts()) open += host->listeners().size();
+  for (const auto& connection : state_->fabric.connections()) {
+    open += (connection->client().open() ? 1 : 0) + (connection->server().open() ? 1 : 0);
+  }
+  return open;
 }
 
 void Simulation::set_injector(Injector* injector) { state_->fabric.set_injector(injector); }

@@ -144,7 +144,7 @@ void TcpEnd::EndBoth() {
 }
 
 void TcpEnd::Arrive(const Segment& segment) {
-  if (!host_->up()) {
+  if (!host_->up() || deaf_) {
     peer_.sender_.Lost(segment);
     return;
   }
@@ -181,6 +181,7 @@ void TcpEnd::ArriveSyn(const Segment&) {
     return;
   }
   if (state_ != State::kIdle) return;
+  if (host_->ignores(local_)) return;
   TcpListener* const listener = host_->FindListener(local_);
   if (listener == nullptr) {
     sender_.SendOnce(PacketKind::kReset);

@@ -62,6 +62,7 @@ class TcpEnd {
   bool closed() const { return user_closed_; }
   // Nobody holds it, and it has nothing to send.
   bool over() const { return (user_closed_ || !held_) && sender_.quiet(); }
+  bool open() const { return held_ && !user_closed_; }
   // Whether a stream, or a listener's queue, refers to it.
   void set_held(bool held) { held_ = held; }
 
@@ -88,6 +89,9 @@ class TcpEnd {
   void Break(int error);
   // Without a word to anybody: the host crashed.
   void Forget();
+  // Nothing that the peer sends arrives any more.
+  void Deafen() { deaf_ = true; }
+  bool deaf() const { return deaf_; }
   // Injected: the connection breaks, or ends, for both, behind what has been sent.
   void BreakBoth();
   void EndBoth();
@@ -118,6 +122,7 @@ class TcpEnd {
   State state_ = State::kIdle;
   bool known_ = false;
   bool held_ = false;
+  bool deaf_ = false;
   bool user_closed_ = false;
   bool receive_shut_ = false;  // reads end
   bool send_shut_ = false;     // writes fail

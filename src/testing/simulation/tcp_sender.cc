@@ -286,6 +286,7 @@ void TcpSender::RetransmitHandshake(Instant now) {
 }
 
 bool TcpSender::PeerAnswers() const {
+  if (end_.peer().deaf()) return false;
   return !end_.connection().cut() && end_.out().up() && end_.back().up() && end_.peer().known() &&
          end_.peer().host().up();
 }
