@@ -1,20 +1,23 @@
-# Install rules: libraries, headers, a CMake package and redial.pc. The result can be moved to
+# Install rules: libraries, headers, a CMake package and .pc files. The result can be moved to
 # another directory as a whole.
 
 include(CMakePackageConfigHelpers)
 set(REDIAL_CMAKE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/redial")
 
-install(TARGETS redial redial_fiber redial_testing EXPORT redialTargets)
+# An export of its own for each component, so that nobody needs the libraries of another.
+set(REDIAL_COMPONENTS fiber testing)
+if(REDIAL_ASIO)
+  list(APPEND REDIAL_COMPONENTS asio boost_asio)
+endif()
+install(TARGETS redial EXPORT redialTargets)
+install(EXPORT redialTargets NAMESPACE redial:: DESTINATION "${REDIAL_CMAKE_DIR}")
+foreach(component IN LISTS REDIAL_COMPONENTS)
+  install(TARGETS redial_${component} EXPORT redial_${component}Targets)
+  install(EXPORT redial_${component}Targets NAMESPACE redial:: DESTINATION "${REDIAL_CMAKE_DIR}")
+endforeach()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/redial" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   FILES_MATCHING PATTERN "*.h"
 )
-if(REDIAL_ASIO)
-  foreach(component IN ITEMS asio boost_asio)
-    install(TARGETS redial_${component} EXPORT redial_${component}Targets)
-    install(EXPORT redial_${component}Targets NAMESPACE redial:: DESTINATION "${REDIAL_CMAKE_DIR}")
-  endforeach()
-endif()
-install(EXPORT redialTargets NAMESPACE redial:: DESTINATION "${REDIAL_CMAKE_DIR}")
 
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/redialConfig.cmake.in"
   "${PROJECT_BINARY_DIR}/redialConfig.cmake"
@@ -33,8 +36,8 @@ install(
   DESTINATION "${REDIAL_CMAKE_DIR}"
 )
 
-# redial.pc finds its prefix from where it lies. A static archive names c-ares openly, so that
-# `pkg-config --libs redial` links without --static.
+# The .pc files find their prefix from where they lie. A static archive names what it needs openly,
+# so that `pkg-config --libs redial` links without --static; Debian's Boost has no .pc files.
 cmake_path(SET from_pc "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY "${CMAKE_INSTALL_PREFIX}/${from_pc}"
   OUTPUT_VARIABLE REDIAL_PC_TO_PREFIX
@@ -42,9 +45,15 @@ cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY "${CMAKE_INSTALL_PR
 list(TRANSFORM REDIAL_ABSL_LIBRARIES PREPEND "absl_" OUTPUT_VARIABLE REDIAL_PC_REQUIRES)
 if(BUILD_SHARED_LIBS)
   set(REDIAL_PC_REQUIRES_PRIVATE "libcares")
+  set(REDIAL_PC_FIBER_LIBS_PRIVATE "-lboost_context")
 else()
   list(APPEND REDIAL_PC_REQUIRES "libcares")
+  set(REDIAL_PC_FIBER_LIBS " -lboost_context")
 endif()
 list(JOIN REDIAL_PC_REQUIRES ", " REDIAL_PC_REQUIRES)
-configure_file("${PROJECT_SOURCE_DIR}/cmake/redial.pc.in" "${PROJECT_BINARY_DIR}/redial.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/redial.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+foreach(name IN ITEMS redial redial-fiber)
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/${name}.pc.in" "${PROJECT_BINARY_DIR}/${name}.pc"
+    @ONLY
+  )
+  install(FILES "${PROJECT_BINARY_DIR}/${name}.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endforeach()

@@ -28,9 +28,10 @@ function(build_consumer)
   )
   run("${CMAKE_COMMAND}" --build "${SCRATCH}")
   run("${SCRATCH}/consumer")
-  run("${SCRATCH}/consumer_test")
-  file(GLOB adapters "${SCRATCH}/consumer_*asio")
-  foreach(program IN LISTS adapters)
+  file(GLOB programs "${SCRATCH}/consumer_fiber" "${SCRATCH}/consumer_test"
+    "${SCRATCH}/consumer_*asio"
+  )
+  foreach(program IN LISTS programs)
     run("${program}")
   endforeach()
 endfunction()
