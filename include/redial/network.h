@@ -57,6 +57,14 @@ struct ListenOptions {
   REDIAL_EXPORT absl::Status Validate() const;
 };
 
+struct DatagramOptions {
+  // Bytes; 0 leaves the kernel's own sizing alone. What arrives beyond the receive buffer is lost.
+  int send_buffer = 0;
+  int receive_buffer = 0;
+
+  REDIAL_EXPORT absl::Status Validate() const;
+};
+
 // What a user's own resolver is asked.
 struct ResolveRequest {
   std::string host;
@@ -123,6 +131,11 @@ class REDIAL_EXPORT Network {
                                                            const ListenOptions& options) = 0;
   virtual absl::StatusOr<std::unique_ptr<Lookup>> StartLookup(const ResolveRequest& request,
                                                               const ResolverOptions& options) = 0;
+  // Binds to `local` and connects to `peer`, each unless it is no address; one of them is one.
+  // Connected, it receives from `peer` alone. The phase of an error is "listen" or "connect".
+  // kUnimplemented, unless overridden.
+  virtual absl::StatusOr<std::unique_ptr<DatagramEndpoint>> OpenDatagram(
+      const Address& local, const Address& peer, const DatagramOptions& options);
 
   // Fakes write a trace of the calls that use them.
   virtual bool observes() const { return false; }

@@ -7,6 +7,7 @@
 
 #include "redial/call.h"
 #include "redial/client.h"
+#include "redial/datagram.h"
 #include "redial/dial.h"
 #include "redial/failure.h"
 #include "redial/listener.h"

@@ -70,6 +70,38 @@ class REDIAL_EXPORT Acceptor {
   virtual Address local() const = 0;
 };
 
+// What a try with a datagram came to. No bytes and no error is a datagram without any, which is
+// legal.
+struct DatagramIo {
+  size_t bytes = 0;
+  // Of the datagram that was received: more than `bytes` where it was cut to fit, and the rest is
+  // lost.
+  size_t size = 0;
+  int error = 0;           // errno
+  Source* want = nullptr;  // with EAGAIN, as in `Io`
+};
+
+// One end of a datagram service; people use `Datagram`. Threads as for a `Stream`: one may receive
+// while another sends.
+class REDIAL_EXPORT DatagramEndpoint {
+ public:
+  virtual ~DatagramEndpoint();
+
+  // Who sent it goes to `from`, unless that is null. An error that an earlier datagram met on its
+  // way (ECONNREFUSED) is reported once, by whichever try comes next.
+  virtual DatagramIo TryReceive(absl::Span<char> buffer, Address* from) = 0;
+  // All of `data` or nothing; to the peer where `to` is null.
+  virtual DatagramIo TrySend(std::string_view data, const Address* to) = 0;
+  // Ends pending waits; every later try answers EBADF.
+  virtual void Close() = 0;
+  virtual void Poke() = 0;
+
+  virtual Address local() const = 0;
+  // No address where it isn't connected.
+  virtual Address peer() const = 0;
+  virtual int fd() const { return -1; }
+};
+
 }  // namespace redial
 
 #endif  // REDIAL_STREAM_H_

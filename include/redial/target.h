@@ -4,7 +4,7 @@
 //   if (!target.ok()) { std::cerr << target.status().message() << '\n'; return 2; }
 //
 // Forms: `tcp://host:port`, `tcp://127.0.0.1:port`, `tcp://[::1]:port`, `unix:///absolute/path`,
-// `unix://@abstract`. `tls://host:port` is recognised, and refused by `Parse` as not built in. Each
+// `unix://@abstract`, and `udp://host:port` for `Datagram`. `tls://host:port` is recognised, and refused by `Parse` as not built in. Each
 // way to get one wrong has a message of its own that quotes the text and says what is allowed.
 //
 // A value: const methods are safe together, a non-const one needs outside locking.
@@ -27,6 +27,9 @@ class REDIAL_EXPORT Target {
   // kInvalidArgument with one precise sentence for each mistake.
   static absl::StatusOr<Target> Parse(std::string_view text);
 
+  enum class Transport : uint8_t { kTcp, kUdp, kUnix };
+  Transport transport() const { return transport_; }
+
   // As it was given: "tcp://cache.internal:6379".
   const std::string& text() const { return text_; }
   // For messages: "cache.internal:6379", "[::1]:80", "/run/app.sock".
@@ -42,6 +45,7 @@ class REDIAL_EXPORT Target {
 
  private:
   Target() = default;
+  Transport transport_ = Transport::kTcp;
   std::string text_;
   std::string host_;
   uint16_t port_ = 0;

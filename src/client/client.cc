@@ -73,6 +73,7 @@ absl::StatusOr<Client> Client::Create(std::string_view target, PolicyList polici
 absl::StatusOr<Client> Client::Create(const Target& target, PolicyList policies,
                                       ClientOptions options) {
   if (absl::Status valid = options.dial.Validate(); !valid.ok()) return valid;
+  if (absl::Status valid = internal::CheckStreamTarget(target); !valid.ok()) return valid;
   absl::StatusOr<PolicySet> set = PolicySet::Create(std::move(policies));
   if (!set.ok()) return set.status();
   return Client(std::make_shared<const Rep>(target, *std::move(set), std::move(options)));

@@ -20,14 +20,15 @@ namespace redial {
 namespace {
 
 constexpr std::string_view kTcpForm = "tcp://host:port";
+constexpr std::string_view kUdpForm = "udp://host:port";
 
 bool IsScheme(std::string_view scheme, std::string_view known) {
   return absl::EqualsIgnoreCase(internal::ToAbsl(scheme), internal::ToAbsl(known));
 }
 
 // A host and a port that a connection can be made to.
-absl::StatusOr<internal::HostPort> ParseService(std::string_view authority) {
-  auto split = internal::SplitHostPort(authority, kTcpForm);
+absl::StatusOr<internal::HostPort> ParseService(std::string_view authority, std::string_view form) {
+  auto split = internal::SplitHostPort(authority, form);
   if (!split.ok()) return split;
   const std::string problem =
       split->bracketed ? internal::LiteralProblem(split->host) : internal::HostProblem(split->host);
@@ -60,18 +61,21 @@ absl::StatusOr<Target> Target::Parse(std::string_view text) {
     }
     auto address = Address::Unix(rest);
     if (!address.ok()) return address.status();
+    target.transport_ = Transport::kUnix;
     target.address_ = *std::move(address);
     return target;
   }
   if (IsScheme(scheme, "tls")) {
     return wrong("tls:// needs redial's TLS component, which this build does not have");
   }
-  if (!IsScheme(scheme, "tcp")) {
+  const bool udp = IsScheme(scheme, "udp");
+  if (!udp && !IsScheme(scheme, "tcp")) {
     return wrong(absl::StrCat("the scheme ", internal::Quote(scheme, 20),
-                              " is unknown; redial knows tcp:// and unix://"));
+                              " is unknown; redial knows tcp://, unix:// and udp://"));
   }
-  const auto service = ParseService(rest);
+  const auto service = ParseService(rest, udp ? kUdpForm : kTcpForm);
   if (!service.ok()) return wrong(internal::ToStd(service.status().message()));
+  target.transport_ = udp ? Transport::kUdp : Transport::kTcp;
   target.host_ = service->host;
   target.port_ = service->port;
   target.address_ = Address::FromLiteral(service->host, service->port);

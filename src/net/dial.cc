@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "redial/dial.h"
 #include "redial/failure.h"
 #include "redial/network.h"
@@ -18,6 +19,14 @@
 
 namespace redial {
 namespace internal {
+
+absl::Status CheckStreamTarget(const Target& target) {
+  if (target.transport() != Target::Transport::kUdp) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "connect to ", target.text(),
+      ": it names datagrams, which redial::Datagram exchanges; a stream's is tcp:// or "
+      "unix://"));
+}
 
 absl::StatusOr<Socket> DialAndTell(const Target& target, Deadline deadline,
                                    const std::stop_token& stop, const DialOptions& options,
@@ -34,6 +43,7 @@ absl::StatusOr<Socket> DialAndTell(const Target& target, Deadline deadline,
 absl::StatusOr<Socket> Dial(const Target& target, Deadline deadline, std::stop_token stop,
                             const DialOptions& options, Network& network) {
   if (absl::Status status = options.Validate(); !status.ok()) return status;
+  if (absl::Status status = internal::CheckStreamTarget(target); !status.ok()) return status;
   std::vector<AddressTried> tried;
   return internal::DialAndTell(target, deadline, stop, options, network, tried);
 }

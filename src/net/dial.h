@@ -5,6 +5,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "redial/dial.h"
 #include "redial/failure.h"
@@ -14,6 +15,9 @@
 #include "redial/time.h"
 
 namespace redial::internal {
+
+// kInvalidArgument for a target that names datagrams.
+absl::Status CheckStreamTarget(const Target& target);
 
 // As `Dial`, with options that are known to be valid. `tried` is set to every address that was
 // tried in vain, with ECANCELED for those that another one beat.

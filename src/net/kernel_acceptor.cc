@@ -8,8 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "redial/failure.h"
-#include "src/core/status.h"
+#include "src/net/kernel_error.h"
 #include "src/net/kernel_stream.h"
 #include "src/net/sockaddr.h"
 #include "src/net/socket_options.h"
@@ -35,18 +34,6 @@ bool MeansNext(int error) {
     default:
       return false;
   }
-}
-
-absl::Status ListenError(int error, const Address& address) {
-  Failure failure;
-  failure.phase = Phase::kListen;
-  failure.sent = Sent::kNo;
-  failure.error = error;
-  failure.address = address.ToString();
-  if (error != EADDRNOTAVAIL) return ErrnoStatus(error, failure);
-  // To a client it means that its ports are used up; here it is a mistake in the address.
-  return FailureStatus(absl::StatusCode::kInvalidArgument,
-                       "not an address of this machine (EADDRNOTAVAIL)", failure);
 }
 
 bool SetReuse(int fd) {

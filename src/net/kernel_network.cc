@@ -5,11 +5,11 @@
 #include <memory>
 #include <optional>
 
-#include "redial/failure.h"
 #include "redial/network.h"
 #include "redial/runtime.h"
-#include "src/core/status.h"
 #include "src/net/kernel_acceptor.h"
+#include "src/net/kernel_datagram.h"
+#include "src/net/kernel_error.h"
 #include "src/net/kernel_lookup.h"
 #include "src/net/kernel_stream.h"
 #include "src/net/sockaddr.h"
@@ -19,18 +19,6 @@
 namespace redial {
 namespace internal {
 namespace {
-
-// A connect to a free port of this machine may be given that very port as its own, and then
-// connects to itself. Each further dial is given another one.
-constexpr int kDials = 3;
-
-absl::Status ConnectError(int error, const Address& address) {
-  Failure failure;
-  failure.phase = Phase::kConnect;
-  failure.sent = Sent::kNo;
-  failure.address = address.ToString();
-  return ErrnoStatus(error, failure);
-}
 
 // Closes without the minutes in which the kernel remembers a connection: they would keep a server
 // from taking its port.
@@ -75,7 +63,7 @@ class KernelNetworkImpl final : public Network {
     if (sockaddr.family() == AF_UNSPEC) {
       return absl::InvalidArgumentError("connect: no address was given");
     }
-    for (int dial = 0; dial < kDials; ++dial) {
+    for (int dial = 0; dial < kMostDials; ++dial) {
       absl::StatusOr<std::unique_ptr<Stream>> stream = DialOnce(address, sockaddr, options);
       if (!stream.ok() || *stream != nullptr) return stream;
     }
@@ -91,6 +79,12 @@ class KernelNetworkImpl final : public Network {
   absl::StatusOr<std::unique_ptr<Lookup>> StartLookup(const ResolveRequest& request,
                                                       const ResolverOptions& options) override {
     return StartKernelLookup(request, options);
+  }
+
+  absl::StatusOr<std::unique_ptr<DatagramEndpoint>> OpenDatagram(
+      const Address& local, const Address& peer, const DatagramOptions& options) override {
+    if (absl::Status status = options.Validate(); !status.ok()) return status;
+    return OpenKernelDatagram(local, peer, options);
   }
 };
 

@@ -30,6 +30,11 @@ bool IsWholeSeconds(absl::Duration d) {
          absl::Trunc(d, absl::Seconds(1)) == d;
 }
 
+absl::Status CheckBuffer(std::string_view field, int bytes) {
+  if (bytes >= 0) return absl::OkStatus();
+  return Unfit(field, bytes, "at least 0 bytes (0: the kernel's own)");
+}
+
 absl::Status CheckKeepalive(const SocketOptions& options) {
   if (!IsWholeSeconds(options.keepalive_idle) &&
       options.keepalive_idle != absl::InfiniteDuration()) {
@@ -55,15 +60,17 @@ absl::Status SocketOptions::Validate() const {
     return Unfit("SocketOptions.user_timeout", absl::FormatDuration(user_timeout),
                  "from 1ms to 24 days, or infinite (the kernel's own)");
   }
-  if (send_buffer < 0) {
-    return Unfit("SocketOptions.send_buffer", send_buffer,
-                 "at least 0 bytes (0: the kernel's own)");
+  if (absl::Status status = CheckBuffer("SocketOptions.send_buffer", send_buffer); !status.ok()) {
+    return status;
   }
-  if (receive_buffer < 0) {
-    return Unfit("SocketOptions.receive_buffer", receive_buffer,
-                 "at least 0 bytes (0: the kernel's own)");
+  return CheckBuffer("SocketOptions.receive_buffer", receive_buffer);
+}
+
+absl::Status DatagramOptions::Validate() const {
+  if (absl::Status status = CheckBuffer("DatagramOptions.send_buffer", send_buffer); !status.ok()) {
+    return status;
   }
-  return absl::OkStatus();
+  return CheckBuffer("DatagramOptions.receive_buffer", receive_buffer);
 }
 
 absl::Status ListenOptions::Validate() const {
@@ -84,6 +91,11 @@ class Setter {
     if (error_ != 0) return;
     if (::setsockopt(fd_, level, option, &value, sizeof(value)) != 0) error_ = errno;
   }
+  // Zero leaves one alone.
+  void SetBuffers(int send, int receive) {
+    if (send > 0) Set(SOL_SOCKET, SO_SNDBUF, send);
+    if (receive > 0) Set(SOL_SOCKET, SO_RCVBUF, receive);
+  }
   int error() const { return error_; }
 
  private:
@@ -97,8 +109,7 @@ int WholeSeconds(absl::Duration d) { return static_cast<int>(absl::ToInt64Second
 
 int ApplySocketOptions(int fd, sa_family_t family, const SocketOptions& options) {
   Setter setter(fd);
-  if (options.send_buffer > 0) setter.Set(SOL_SOCKET, SO_SNDBUF, options.send_buffer);
-  if (options.receive_buffer > 0) setter.Set(SOL_SOCKET, SO_RCVBUF, options.receive_buffer);
+  setter.SetBuffers(options.send_buffer, options.receive_buffer);
   if (family != AF_INET && family != AF_INET6) return setter.error();
   if (options.no_delay) setter.Set(IPPROTO_TCP, TCP_NODELAY, 1);
   if (options.keepalive_idle != absl::InfiniteDuration()) {
@@ -111,6 +122,12 @@ int ApplySocketOptions(int fd, sa_family_t family, const SocketOptions& options)
     const absl::Duration up = absl::Ceil(options.user_timeout, absl::Milliseconds(1));
     setter.Set(IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(absl::ToInt64Milliseconds(up)));
   }
+  return setter.error();
+}
+
+int ApplyDatagramOptions(int fd, const DatagramOptions& options) {
+  Setter setter(fd);
+  setter.SetBuffers(options.send_buffer, options.receive_buffer);
   return setter.error();
 }
 

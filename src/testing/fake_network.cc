@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "src/core/strings.h"
+#include "src/net/dial.h"
 #include "src/testing/fake_connection.h"
 #include "src/testing/fake_state.h"
 #include "src/testing/silent_lookup.h"
@@ -87,6 +88,9 @@ FakePeer& FakeNetwork::Script(std::string_view target, std::source_location wher
     if (script.target.text() == target) return *script.peer;
   }
   absl::StatusOr<Target> parsed = Target::Parse(target);
+  if (parsed.ok()) {
+    if (absl::Status fit = redial::internal::CheckStreamTarget(*parsed); !fit.ok()) parsed = fit;
+  }
   const bool valid = parsed.ok();
   if (!valid) {
     state_->FailNow(std::string(parsed.status().message()), where);
@@ -142,6 +146,12 @@ absl::StatusOr<std::unique_ptr<Stream>> FakeNetwork::StartConnect(const Address&
 absl::StatusOr<std::unique_ptr<Acceptor>> FakeNetwork::Listen(const Address&,
                                                               const ListenOptions&) {
   return absl::UnimplementedError("a FakeNetwork has peers, no listeners; script one");
+}
+
+absl::StatusOr<std::unique_ptr<DatagramEndpoint>> FakeNetwork::OpenDatagram(
+    const Address&, const Address&, const DatagramOptions&) {
+  return absl::UnimplementedError(
+      "a FakeNetwork scripts connections, no datagrams; a Simulation carries them");
 }
 
 std::vector<Address> FakeNetwork::Answer(const ResolveRequest& request) {

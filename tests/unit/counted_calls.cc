@@ -27,6 +27,17 @@ ssize_t send(int fd, const void* data, size_t size, int flags) {
   return ::syscall(SYS_sendto, fd, data, size, flags, nullptr, 0);
 }
 
+ssize_t recvfrom(int fd, void* buffer, size_t size, int flags, sockaddr* from, socklen_t* length) {
+  ++redial::testing::counts.receives;
+  return ::syscall(SYS_recvfrom, fd, buffer, size, flags, from, length);
+}
+
+ssize_t sendto(int fd, const void* data, size_t size, int flags, const sockaddr* to,
+               socklen_t length) {
+  ++redial::testing::counts.sends;
+  return ::syscall(SYS_sendto, fd, data, size, flags, to, length);
+}
+
 struct pollfd;
 int ppoll(pollfd* fds, unsigned long count, const timespec* timeout, const sigset_t* mask) {
   ++redial::testing::counts.waits;

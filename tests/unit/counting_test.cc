@@ -142,6 +142,41 @@ TEST_F(CountingTest, AReadThatWaitsTriesTwiceAndWaitsOnce) {
   EXPECT_GE(cost.waits, 1);
 }
 
+TEST_F(CountingTest, ADatagramIsOneSystemCallEachWay) {
+  auto service = Datagram::Bind(Address::Ipv4({127, 0, 0, 1}, 0));
+  ASSERT_TRUE(service.ok()) << service.status();
+  auto client = Datagram::Connect(service->local());
+  ASSERT_TRUE(client.ok()) << client.status();
+  ASSERT_TRUE(client->set_operation_timeout(absl::Minutes(1)).ok());
+  char buffer[16];
+  const Counts cost = CountsOf([&] {
+    ASSERT_TRUE(client->Send("query").ok());
+    const auto query = service->ReceiveFrom(absl::MakeSpan(buffer));
+    ASSERT_TRUE(query.ok()) << query.status();
+    ASSERT_TRUE(service->SendTo("reply", query->from).ok());
+    EXPECT_EQ(client->Receive(absl::MakeSpan(buffer)).value_or(0), 5u);
+  });
+  EXPECT_EQ(cost.sends, 2);
+  EXPECT_EQ(cost.receives, 2);
+  EXPECT_EQ(cost.waits, 0);
+  EXPECT_EQ(cost.clock_reads, 0);
+  EXPECT_EQ(cost.allocations, 0);
+}
+
+TEST_F(CountingTest, ADatagramsDeadlineCostsOneLookAtTheClock) {
+  auto service = Datagram::Bind(Address::Ipv4({127, 0, 0, 1}, 0));
+  ASSERT_TRUE(service.ok()) << service.status();
+  auto client = Datagram::Connect(service->local(), InAMinute());
+  ASSERT_TRUE(client.ok()) << client.status();
+  Counts cost = CountsOf([&] { ASSERT_TRUE(client->Send("query").ok()); });
+  EXPECT_EQ(cost.sends, 1);
+  EXPECT_EQ(cost.clock_reads, 1);
+  EXPECT_EQ(cost.allocations, 0);
+  client->set_deadline(Deadline::Past());
+  cost = CountsOf([&] { EXPECT_FALSE(client->Send("query").ok()); });
+  EXPECT_EQ(cost.sends + cost.clock_reads, 0);
+}
+
 // The success path of a call: the clock before and after the attempt, and not one allocation.
 TEST_F(CountingTest, ACallThatSucceedsAllocatesNothing) {
   auto policies = PolicySet::Create({Retry(), FailFast(OnErrno(ECONNREFUSED)), Report(),

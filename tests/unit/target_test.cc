@@ -48,6 +48,24 @@ TEST(Target, NamesAUnixSocket) {
   EXPECT_EQ(abstract->ToString(), "@app");
 }
 
+TEST(Target, NamesAServiceOfDatagrams) {
+  const auto name = Target::Parse("UDP://statsd.internal:8125");
+  ASSERT_TRUE(name.ok()) << name.status();
+  EXPECT_EQ(name->transport(), Target::Transport::kUdp);
+  EXPECT_EQ(name->text(), "UDP://statsd.internal:8125");
+  EXPECT_EQ(name->ToString(), "statsd.internal:8125");
+  EXPECT_EQ(name->host(), "statsd.internal");
+  EXPECT_EQ(name->port(), 8125);
+  EXPECT_FALSE(name->address().has_value());
+  const auto literal = Target::Parse("udp://[::1]:53");
+  ASSERT_TRUE(literal.ok()) << literal.status();
+  EXPECT_EQ(literal->address(), *Address::Parse("[::1]:53"));
+
+  EXPECT_EQ(Target::Parse("tcp://a:1")->transport(), Target::Transport::kTcp);
+  EXPECT_EQ(Target::Parse("unix:///a")->transport(), Target::Transport::kUnix);
+  EXPECT_FALSE(*Target::Parse("udp://a:1") == *Target::Parse("tcp://a:1"));
+}
+
 TEST(Target, TakesWhatIsUnusualButRight) {
   const std::string label(63, 'a');
   const std::string name = label + "." + label + "." + label + "." + std::string(61, 'a');
@@ -99,8 +117,8 @@ TEST(Target, EachMistakeInTheSchemeHasItsSentence) {
       {"cache:80", "it names no scheme; write tcp://host:port or unix:///path"},
       {"unix:/run/a", "it names no scheme; write tcp://host:port or unix:///path"},
       {"://a:80", "it names no scheme; write tcp://host:port or unix:///path"},
-      {"http://a:80", R"(the scheme "http" is unknown; redial knows tcp:// and unix://)"},
-      {" tcp://a:80", R"(the scheme " tcp" is unknown; redial knows tcp:// and unix://)"},
+      {"http://a:80", R"(the scheme "http" is unknown; redial knows tcp://, unix:// and udp://)"},
+      {" tcp://a:80", R"(the scheme " tcp" is unknown; redial knows tcp://, unix:// and udp://)"},
       {"tls://a:443", "tls:// needs redial's TLS component, which this build does not have"},
       {"TLS://", "tls:// needs redial's TLS component, which this build does not have"},
   });
@@ -122,6 +140,18 @@ TEST(Target, EachMistakeAroundTheHostHasItsSentence) {
       {"tcp://::1:80", "an IPv6 address must stand in brackets, as in [::1]:80"},
       {"tcp://fe80::1%2", "an IPv6 address must stand in brackets, as in [::1]:80"},
       {"tcp://a:80:90", "it has too many colons; write tcp://host:port"},
+  });
+}
+
+TEST(Target, MistakesInADatagramServiceNameItsForm) {
+  ExpectProblems({
+      {"udp://", "host and port are missing; write udp://host:port"},
+      {"udp://statsd", "the port is missing; write udp://host:port"},
+      {"udp://:8125", "the host is missing; write udp://host:port"},
+      {"udp://a:0", "port 0 can't be connected to; ports are 1 to 65535"},
+      {"udp://a:1/x", R"(nothing may follow the port, but "/x" does; write udp://host:port)"},
+      {"udp://::1:53", "an IPv6 address must stand in brackets, as in [::1]:80"},
+      {"udp:a:53", "it names no scheme; write tcp://host:port or unix:///path"},
   });
 }
 
@@ -211,8 +241,8 @@ TEST(Target, NeverQuotesAPassword) {
        "bad target \"tcp://…@a:80\": a user name or password has no place in it; write "
        "tcp://host:port"},
       {"redis://me:s@cret@a:80",
-       "bad target \"redis://…@a:80\": the scheme \"redis\" is unknown; redial knows tcp:// and "
-       "unix://"},
+       "bad target \"redis://…@a:80\": the scheme \"redis\" is unknown; redial knows tcp://, "
+       "unix:// and udp://"},
       {"me:secret@a:80",
        "bad target \"…@a:80\": it names no scheme; write tcp://host:port or unix:///path"},
       {"unix://a@b",

@@ -135,6 +135,9 @@ class REDIAL_EXPORT FakeNetwork final : public Network {
                                                    const ListenOptions& options) override;
   absl::StatusOr<std::unique_ptr<Lookup>> StartLookup(const ResolveRequest& request,
                                                       const ResolverOptions& options) override;
+  // kUnimplemented: scripts are of connections.
+  absl::StatusOr<std::unique_ptr<DatagramEndpoint>> OpenDatagram(
+      const Address& local, const Address& peer, const DatagramOptions& options) override;
   bool observes() const override { return true; }
   void Observe(const CallEvent& event) override;
 
