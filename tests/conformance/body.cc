@@ -19,6 +19,7 @@ struct WorldMaker {
 constexpr WorldMaker kWorlds[] = {
     {"threads", &MakeThreadWorld},
     {"fibers", &MakeFiberWorld},
+    {"simulation", &MakeSimulationWorld},
 };
 
 // The one that a body runs in. One test at a time runs in a process.

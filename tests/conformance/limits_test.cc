@@ -263,7 +263,7 @@ CONFORM(Limits, AFirehoseIsHeldToTheDeadline) {
     while (theirs_.Write(much).ok()) continue;
   });
   for (const absl::Duration d : {absl::Nanoseconds(1), absl::Microseconds(1), absl::Milliseconds(1),
-                                 absl::Milliseconds(10), absl::Milliseconds(50)}) {
+                                 absl::Milliseconds(10), absl::Milliseconds(20)}) {
     const Instant began = Now();
     ours_.set_deadline(In(d));
     const absl::Status status = ours_.ReadUntil("\n", {.max_bytes = size_t{1} << 40}).status();

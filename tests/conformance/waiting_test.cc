@@ -1,409 +1,306 @@
-// How code waits, asserted by the same bodies on threads, on fibers and in virtual time.
+// How code waits: for events, for streams, for a time, until it is stopped.
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cerrno>
-#include <functional>
-#include <mutex>
-#include <optional>
+#include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "redial/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "redial/runtime.h"
 #include "redial/source.h"
+#include "redial/stream.h"
 #include "redial/time.h"
-#include "tests/conformance/waiting_world.h"
+#include "tests/conformance/body.h"
 
 namespace redial::conformance {
 namespace {
 
-Runtime& Rt() { return Runtime::Current(); }
-Deadline In(int64_t milliseconds) {
-  return Deadline::After(Rt().Now(), absl::Milliseconds(milliseconds));
-}
-// Bounds what should end by itself; reached only where it hangs.
-Deadline Guard() { return In(20'000); }
-
-Task Go(absl::AnyInvocable<void()> fn) {
-  absl::StatusOr<Task> task = Rt().Spawn(std::move(fn));
-  EXPECT_TRUE(task.ok()) << task.status();
-  return task.ok() ? *std::move(task) : Task();
-}
-
-void Sleep(int64_t milliseconds) { Rt().SleepUntil(In(milliseconds), {}); }
-
-// Reads or writes as any code does: tries first, and waits only after EAGAIN. Answers the error of
-// the try, or that of the wait.
-int Read(ByteStream& stream, std::string& into, Deadline deadline = Guard(),
-         const std::stop_token& stop = {}) {
-  char buffer[1024];
-  for (;;) {
-    const Try result = stream.TryRead(absl::MakeSpan(buffer));
-    into.append(buffer, result.bytes);
-    if (result.error != EAGAIN) return result.error;
-    switch (Rt().Wait(stream.readable(), deadline, stop)) {
-      case WaitResult::kReady:
-        break;
-      case WaitResult::kTimedOut:
-        return ETIMEDOUT;
-      case WaitResult::kStopped:
-        return ECANCELED;
+class Waiting : public Body {
+ protected:
+  // Reads or writes as any code below `Socket` does: tries first, and waits only after EAGAIN.
+  // Answers the error of the try, or that of the wait.
+  static int Read(Stream& stream, std::string& into, Deadline deadline = Guard(),
+                  const std::stop_token& stop = {}) {
+    char buffer[1024];
+    for (;;) {
+      const Io io = stream.TryRead(absl::MakeSpan(buffer));
+      into.append(buffer, io.bytes);
+      if (io.error != EAGAIN) return io.error;
+      switch (runtime().Wait(*io.want, deadline, stop)) {
+        case WaitResult::kReady:
+          break;
+        case WaitResult::kTimedOut:
+          return ETIMEDOUT;
+        case WaitResult::kStopped:
+          return ECANCELED;
+      }
     }
   }
-}
 
-int WriteAll(ByteStream& stream, std::string_view data) {
-  const Deadline deadline = Guard();
-  while (!data.empty()) {
-    const Try result = stream.TryWrite(data);
-    data.remove_prefix(result.bytes);
-    if (result.error == 0) continue;
-    if (result.error != EAGAIN) return result.error;
-    if (Rt().Wait(stream.writable(), deadline, {}) != WaitResult::kReady) return ETIMEDOUT;
+  static int WriteAll(Stream& stream, std::string_view data) {
+    const Deadline deadline = Guard();
+    while (!data.empty()) {
+      const Io io = stream.TryWrite(data);
+      data.remove_prefix(io.bytes);
+      if (io.error == 0) continue;
+      if (io.error != EAGAIN) return io.error;
+      if (runtime().Wait(*io.want, deadline, {}) != WaitResult::kReady) return ETIMEDOUT;
+    }
+    return 0;
   }
-  return 0;
-}
-
-class Waiting
-    : public testing::TestWithParam<std::pair<const char*, std::unique_ptr<WaitingWorld> (*)()>> {
- protected:
-  void Run(absl::AnyInvocable<void()> body) { world_->Run(std::move(body)); }
-  StreamPair Connect() { return world_->Connect(); }
-
- private:
-  const std::unique_ptr<WaitingWorld> world_ = GetParam().second();
 };
 
-INSTANTIATE_TEST_SUITE_P(Worlds, Waiting,
-                         testing::Values(std::pair("Threads", &MakeWaitingThreadWorld),
-                                         std::pair("Fibers", &MakeWaitingFiberWorld),
-                                         std::pair("VirtualTime", &MakeWaitingVirtualWorld)),
-                         [](const auto& test) { return std::string(test.param.first); });
-
-TEST_P(Waiting, AnEventSetBeforeTheWaitIsNotLost) {
-  Run([] {
-    Event event;
-    event.Set();
-    event.Set();
-    EXPECT_EQ(Rt().Wait(event, Guard(), {}), WaitResult::kReady);
-    // It latches, and doesn't count.
-    EXPECT_EQ(Rt().Wait(event, In(5), {}), WaitResult::kTimedOut);
-  });
+// Source: Tokio sync_notify.rs notify_notified_one.
+CONFORM(Waiting, AnEventSetBeforeTheWaitIsNotLost) {
+  Event event;
+  event.Set();
+  event.Set();
+  EXPECT_EQ(runtime().Wait(event, Guard(), {}), WaitResult::kReady);
+  // It latches, and doesn't count.
+  EXPECT_EQ(runtime().Wait(event, In(kMoment), {}), WaitResult::kTimedOut);
 }
 
-TEST_P(Waiting, AnEventSetDuringTheWaitEndsIt) {
-  Run([] {
-    Event event;
-    Task task = Go([&] {
-      Sleep(5);
-      event.Set();
-    });
-    EXPECT_EQ(Rt().Wait(event, Guard(), {}), WaitResult::kReady);
+// Source: Tokio sync_notify.rs notified_one_notify.
+CONFORM(Waiting, AnEventSetDuringTheWaitEndsIt) {
+  Event event;
+  Task task = Go([&] {
+    Sleep(kMoment);
+    event.Set();
   });
+  EXPECT_EQ(runtime().Wait(event, Guard(), {}), WaitResult::kReady);
 }
 
-TEST_P(Waiting, WaitAnyNamesTheOneThatIsReady) {
-  Run([this] {
-    auto [left, right] = Connect();
-    Event events[10];
-    std::vector<Source*> sources;
-    for (Event& event : events) sources.push_back(&event);
-    sources.push_back(&left->readable());
-
+// Source: poll(2): the result names the one that is ready.
+CONFORM(Waiting, WaitAnyNamesTheOneThatIsReady) {
+  StreamEnds ends = Streams();
+  Event events[10];
+  char byte = 0;
+  Io io = ends.client->TryRead({&byte, 1});
+  ASSERT_EQ(io.error, EAGAIN);
+  std::vector<Source*> sources;
+  for (Event& event : events) sources.push_back(&event);
+  sources.push_back(io.want);
+  for (const int i : {9, 0, 5}) {
     Task setter = Go([&] {
-      Sleep(2);
-      events[7].Set();
+      Sleep(absl::Milliseconds(2));
+      events[i].Set();
     });
-    EXPECT_EQ(Rt().WaitAny(sources, Guard(), {}), 7);
-    setter.Join();
-
-    Task writer = Go([&] {
-      Sleep(2);
-      EXPECT_EQ(WriteAll(*right, "x"), 0);
-    });
-    char byte = 0;
-    while (left->TryRead({&byte, 1}).error == EAGAIN) {
-      EXPECT_EQ(Rt().WaitAny(sources, Guard(), {}), 10);
-    }
-    EXPECT_EQ(byte, 'x');
+    EXPECT_EQ(runtime().WaitAny(sources, Guard(), {}), i);
+  }
+  Task writer = Go([&] {
+    Sleep(absl::Milliseconds(2));
+    EXPECT_EQ(WriteAll(*ends.server, "x"), 0);
   });
+  for (; io.error == EAGAIN; io = ends.client->TryRead({&byte, 1})) {
+    EXPECT_EQ(runtime().WaitAny(sources, Guard(), {}), 10);
+  }
+  EXPECT_EQ(byte, 'x');
 }
 
-TEST_P(Waiting, ADeadlineIsNeverEarly) {
-  Run([this] {
-    auto [left, right] = Connect();
-    std::string got;
-    EXPECT_EQ(Read(*left, got, In(1)), ETIMEDOUT);
-    for (const int64_t nanos : {1, 999, 100'000, 1'000'001, 5'000'000, 20'000'000}) {
-      const Deadline deadline = Deadline::AfterNanos(Rt().Now(), nanos);
-      EXPECT_EQ(Rt().Wait(left->readable(), deadline, {}), WaitResult::kTimedOut);
-      EXPECT_GE(Rt().Now(), deadline.instant());
-      const Deadline alarm = Deadline::AfterNanos(Rt().Now(), nanos);
-      EXPECT_EQ(Rt().SleepUntil(alarm, {}), WaitResult::kTimedOut);
-      EXPECT_GE(Rt().Now(), alarm.instant());
-    }
-  });
+// Source: Go net TestReadTimeoutFluctuation; CPython test_timeout.
+CONFORM(Waiting, ADeadlineIsNeverEarly) {
+  Event event;
+  for (const int64_t nanos : {1, 999, 100'000, 1'000'001, 5'000'000, 20'000'000}) {
+    Instant began = Now();
+    EXPECT_EQ(runtime().Wait(event, In(absl::Nanoseconds(nanos)), {}), WaitResult::kTimedOut);
+    ExpectTook(began, absl::Nanoseconds(nanos));
+    began = Now();
+    EXPECT_EQ(runtime().SleepUntil(In(absl::Nanoseconds(nanos)), {}), WaitResult::kTimedOut);
+    ExpectTook(began, absl::Nanoseconds(nanos));
+  }
 }
 
-TEST_P(Waiting, AnExpiredDeadlineFailsAtOnceThoughSomethingIsReady) {
-  Run([] {
-    Event event;
-    event.Set();
-    EXPECT_EQ(Rt().Wait(event, Deadline::Past(), {}), WaitResult::kTimedOut);
-    EXPECT_EQ(Rt().Wait(event, Deadline(Rt().Now()), {}), WaitResult::kTimedOut);
-    EXPECT_EQ(Rt().Wait(event, Guard(), {}), WaitResult::kReady) << "the latch was consumed";
-  });
+// Source: ppoll(2) without descriptors.
+CONFORM(Waiting, WaitingForNothingIsASleep) {
+  const Instant began = Now();
+  EXPECT_EQ(runtime().WaitAny({}, In(kMoment), {}), Runtime::kTimedOut);
+  ExpectTook(began, kMoment);
 }
 
-TEST_P(Waiting, AStopBeforeTheWaitEndsItAtOnce) {
-  Run([] {
-    Event event;
-    event.Set();
+// Source: Go net TestReadTimeout (a past deadline fails though data is ready).
+CONFORM(Waiting, AnExpiredDeadlineFailsAtOnceThoughSomethingIsReady) {
+  Event event;
+  event.Set();
+  EXPECT_EQ(runtime().Wait(event, Deadline::Past(), {}), WaitResult::kTimedOut);
+  EXPECT_EQ(runtime().Wait(event, Deadline(Now()), {}), WaitResult::kTimedOut);
+  EXPECT_EQ(runtime().Wait(event, Guard(), {}), WaitResult::kReady) << "the latch was consumed";
+}
+
+// Source: C++ [thread.condition.condvarany.intwait]: a stop requested before ends the wait at once.
+CONFORM(Waiting, AStopBeforeTheWaitEndsItAtOnce) {
+  Event event;
+  event.Set();
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(runtime().Wait(event, Guard(), stop.get_token()), WaitResult::kStopped);
+  EXPECT_EQ(runtime().SleepUntil(Deadline::Never(), stop.get_token()), WaitResult::kStopped);
+  EXPECT_EQ(runtime().Wait(event, Guard(), {}), WaitResult::kReady) << "the latch was consumed";
+}
+
+// Source: userver socket_test.cpp Cancel.
+CONFORM(Waiting, AStopDuringTheWaitEndsIt) {
+  StreamEnds ends = Streams();
+  for (int i = 0; i < 20; ++i) {
     std::stop_source stop;
-    stop.request_stop();
-    EXPECT_EQ(Rt().Wait(event, Guard(), stop.get_token()), WaitResult::kStopped);
-    EXPECT_EQ(Rt().SleepUntil(Deadline::Never(), stop.get_token()), WaitResult::kStopped);
-    EXPECT_EQ(Rt().Wait(event, Guard(), {}), WaitResult::kReady) << "the latch was consumed";
-  });
-}
-
-TEST_P(Waiting, AStopDuringTheWaitEndsIt) {
-  Run([this] {
-    auto [left, right] = Connect();
-    for (int i = 0; i < 20; ++i) {
-      std::stop_source stop;
-      Task stopper = Go([&] {
-        Rt().SleepUntil(Deadline::AfterNanos(Rt().Now(), i * 50'000), {});
-        stop.request_stop();
-      });
-      std::string got;
-      EXPECT_EQ(Read(*left, got, Guard(), stop.get_token()), ECANCELED);
-    }
-  });
-}
-
-TEST_P(Waiting, ClosingElsewhereEndsEveryWait) {
-  Run([this] {
-    for (int i = 0; i < 20; ++i) {
-      auto [left, right] = Connect();
-      ByteStream& stream = *left;
-      ASSERT_EQ(WriteAll(*right, "a"), 0);
-      std::string got;
-      ASSERT_EQ(Read(stream, got), 0);
-      // Fills the connection, so that a writer waits too.
-      while (stream.TryWrite(std::string(512, 'x')).error != EAGAIN) continue;
-      Task writer = Go([&] { EXPECT_EQ(WriteAll(stream, "y"), EBADF); });
-      Task closer = Go([&, i] {
-        Rt().SleepUntil(Deadline::AfterNanos(Rt().Now(), i * 50'000), {});
-        stream.Close();
-      });
-      EXPECT_EQ(Read(stream, got), EBADF);
-      EXPECT_EQ(got, "a");
-    }
-  });
-}
-
-TEST_P(Waiting, AReaderNeverReadsFromTheNextOwnerOfItsNumber) {
-  Run([this] {
-    for (int i = 0; i < 50; ++i) {
-      StreamPair old = Connect();
-      Task closer = Go([&, i] {
-        Rt().SleepUntil(Deadline::AfterNanos(Rt().Now(), i * 10'000), {});
-        old.first->Close();
-        // The new ones take the numbers that are free by now, and have something to steal.
-        StreamPair next = Connect();
-        EXPECT_EQ(WriteAll(*next.first, "secret"), 0);
-        EXPECT_EQ(WriteAll(*next.second, "secret"), 0);
-        Sleep(1);
-      });
-      std::string got;
-      EXPECT_EQ(Read(*old.first, got), EBADF);
-      EXPECT_EQ(got, "");
-    }
-  });
-}
-
-TEST_P(Waiting, ADeadlineMovesUnderAWait) {
-  Run([this] {
-    auto [left, right] = Connect();
-    ByteStream& stream = *left;
-    const Deadline guard = Guard();
-    std::atomic<Deadline> deadline{guard};
-    Task mover = Go([&] {
-      Sleep(5);
-      deadline.store(Deadline::Past());
-      stream.Poke();
+    Task stopper = Go([&, i] {
+      Sleep(absl::Microseconds(50 * i));
+      stop.request_stop();
     });
-    // What a socket does: every report makes it try, and read the deadline again.
-    WaitResult result = WaitResult::kReady;
-    char byte;
-    while (result == WaitResult::kReady && stream.TryRead({&byte, 1}).error == EAGAIN) {
-      result = Rt().Wait(stream.readable(), deadline.load(), {});
-    }
-    EXPECT_EQ(result, WaitResult::kTimedOut);
-    EXPECT_LT(Rt().Now(), guard.instant());
-  });
-}
-
-TEST_P(Waiting, AMutexIsHeldAcrossAWait) {
-  Run([] {
-    Mutex mutex;
-    int inside = 0;
-    int total = 0;
-    {
-      std::vector<Task> tasks;
-      for (int i = 0; i < 8; ++i) {
-        tasks.push_back(Go([&] {
-          for (int round = 0; round < 3; ++round) {
-            std::lock_guard lock(mutex);
-            EXPECT_EQ(++inside, 1);
-            Sleep(1);
-            --inside;
-            ++total;
-          }
-        }));
-      }
-    }
-    EXPECT_EQ(total, 24);
-    EXPECT_TRUE(mutex.try_lock());
-    EXPECT_FALSE(mutex.try_lock());
-    mutex.unlock();
-  });
-}
-
-TEST_P(Waiting, ATaskIsJoinedWhenItGoes) {
-  Run([] {
-    bool ran = false;
-    {
-      Task task = Go([&] {
-        Sleep(5);
-        ran = true;
-      });
-    }
-    EXPECT_TRUE(ran);
-
-    int order = 0;
-    Task task = Go([&] {
-      Sleep(2);
-      ++order;
-    });
-    task = Task();  // joins the one before
-    EXPECT_EQ(order, 1);
-    task = Go([&] { ++order; });
-    task.Join();
-    task.Join();
-    EXPECT_EQ(order, 2);
-  });
-}
-
-TEST_P(Waiting, TasksSpawnTasks) {
-  Run([] {
-    std::atomic<int> leaves{0};
-    std::function<void(int)> grow = [&](int depth) {
-      if (depth == 0) {
-        Sleep(1);
-        ++leaves;
-        return;
-      }
-      Task left = Go([&, depth] { grow(depth - 1); });
-      Task right = Go([&, depth] { grow(depth - 1); });
-    };
-    grow(4);
-    EXPECT_EQ(leaves, 16);
-  });
-}
-
-TEST_P(Waiting, ManyWaitForOneEventInTurn) {
-  Run([] {
-    Event event;
-    std::atomic<int> passed{0};
-    {
-      std::vector<Task> tasks;
-      for (int i = 0; i < 12; ++i) {
-        tasks.push_back(Go([&] {
-          EXPECT_EQ(Rt().Wait(event, Guard(), {}), WaitResult::kReady);
-          ++passed;
-          event.Set();
-        }));
-      }
-      Sleep(2);
-      event.Set();
-    }
-    EXPECT_EQ(passed, 12);
-  });
-}
-
-TEST_P(Waiting, AStreamServesAReaderAndAWriterOnDifferentWorkers) {
-  Run([this] {
-    auto [near, far] = Connect();
-    ByteStream& left = *near;
-    ByteStream& right = *far;
-    const std::string text(200'000, 'x');
-    std::string there, back;
-    {
-      Task a = Go([&] { EXPECT_EQ(WriteAll(left, text), 0); });
-      Task b = Go([&] {
-        while (there.size() < text.size()) ASSERT_EQ(Read(right, there), 0);
-      });
-      Task c = Go([&] { EXPECT_EQ(WriteAll(right, text), 0); });
-      while (back.size() < text.size()) ASSERT_EQ(Read(left, back), 0);
-    }
-    EXPECT_EQ(there, text);
-    EXPECT_EQ(back, text);
-  });
-}
-
-TEST_P(Waiting, AStreamMovesBetweenWorkers) {
-  Run([this] {
-    auto [near, far] = Connect();
-    ByteStream& left = *near;
-    ByteStream& right = *far;
     std::string got;
-    Task writer = Go([&] {
-      for (int i = 0; i < 10; ++i) {
-        Rt().SleepUntil(Deadline::AfterNanos(Rt().Now(), 300'000), {});
-        EXPECT_EQ(WriteAll(right, "x"), 0);
-      }
-    });
-    while (got.size() < 10) {
-      const auto read_one = [&] { EXPECT_EQ(Read(left, got), 0); };
-      read_one();
-      if (got.size() < 10) Go(read_one).Join();
-    }
-    // At home on one worker, closed from another.
-    Task closer = Go([&] { left.Close(); });
-    EXPECT_EQ(Read(left, got), EBADF);
-  });
+    EXPECT_EQ(Read(*ends.client, got, Guard(), stop.get_token()), ECANCELED);
+  }
 }
 
-#ifdef __cpp_exceptions
-TEST_P(Waiting, ExceptionsStayWithTheirTask) {
-  Run([] {
-    const auto thrower = [](int number) {
-      for (int i = 0; i < 5; ++i) {
-        try {
-          Sleep(1);
-          throw number;
-        } catch (int) {
-          Sleep(1);  // others throw and catch in the meantime
-          try {
-            throw;
-          } catch (int again) {
-            EXPECT_EQ(again, number);
-            Sleep(1);
-          }
-        }
-        EXPECT_EQ(std::uncaught_exceptions(), 0);
-      }
-    };
-    std::vector<Task> tasks;
-    for (int i = 0; i < 6; ++i) tasks.push_back(Go([&, i] { thrower(i); }));
-    thrower(6);
+// Source: include/redial/runtime.h: WaitFor, for joins and locks, is cut short by nothing.
+CONFORM(Waiting, WaitForWaitsComeWhatMay) {
+  Event event;
+  bool set = false;
+  Task task = Go([&] {
+    Sleep(kMoment);
+    set = true;
+    event.Set();
   });
+  runtime().WaitFor(event);
+  EXPECT_TRUE(set);
 }
-#endif
+
+// Source: Tokio sync_notify.rs notify_one_after_dropped_all (each passes the baton on).
+CONFORM(Waiting, ManyWaitForOneEventInTurn) {
+  Event event;
+  std::atomic<int> passed{0};
+  {
+    std::vector<Task> tasks;
+    for (int i = 0; i < 12; ++i) {
+      tasks.push_back(Go([&] {
+        EXPECT_EQ(runtime().Wait(event, Guard(), {}), WaitResult::kReady);
+        ++passed;
+        event.Set();
+      }));
+    }
+    Sleep(absl::Milliseconds(2));
+    event.Set();
+  }
+  EXPECT_EQ(passed, 12);
+}
+
+// Source: Tokio time_sleep.rs: each sleeps its own time.
+CONFORM(Waiting, SleepersWakeNoneTooEarly) {
+  std::vector<Task> tasks;
+  for (const int ms : {9, 3, 7, 1, 5, 3, 9, 1}) {
+    tasks.push_back(Go([ms] {
+      const Instant began = Now();
+      Sleep(absl::Milliseconds(ms));
+      ExpectTook(began, absl::Milliseconds(ms));
+    }));
+  }
+}
+
+// Source: Go net TestCloseUnblocksRead.
+CONFORM(Waiting, ClosingElsewhereEndsEveryWait) {
+  for (int i = 0; i < 20; ++i) {
+    StreamEnds ends = Streams();
+    Stream& stream = *ends.client;
+    ASSERT_EQ(WriteAll(*ends.server, "a"), 0);
+    std::string got;
+    ASSERT_EQ(Read(stream, got), 0);
+    // Fills the connection, so that a writer waits too.
+    while (stream.TryWrite(std::string(512, 'x')).error != EAGAIN) continue;
+    const std::string much(size_t{1} << 24, 'y');
+    Task writer = Go([&] { EXPECT_EQ(WriteAll(stream, much), EBADF); });
+    Task closer = Go([&, i] {
+      Sleep(absl::Microseconds(50 * i));
+      stream.Close();
+    });
+    EXPECT_EQ(Read(stream, got), EBADF);
+    EXPECT_EQ(got, "a");
+  }
+}
+
+// Source: measured on Linux 6.18: a thread that had polled a closed number read another's bytes.
+CONFORM(Waiting, AReaderNeverReadsFromTheNextOwnerOfItsNumber) {
+  for (int i = 0; i < 50; ++i) {
+    StreamEnds old = Streams();
+    Task closer = Go([&, i] {
+      Sleep(absl::Microseconds(10 * i));
+      old.client->Close();
+      // The new ones take the numbers that are free by now, and have something to steal.
+      StreamEnds next = Streams();
+      EXPECT_EQ(WriteAll(*next.client, "secret"), 0);
+      EXPECT_EQ(WriteAll(*next.server, "secret"), 0);
+      Sleep(absl::Milliseconds(1));
+    });
+    std::string got;
+    EXPECT_EQ(Read(*old.client, got), EBADF);
+    EXPECT_EQ(got, "");
+  }
+}
+
+// Source: Go net TestReadTimeoutUnblocksRead, one layer down: Poke makes a wait look again.
+CONFORM(Waiting, ADeadlineMovesUnderAWait) {
+  StreamEnds ends = Streams();
+  const Deadline guard = Guard();
+  std::atomic<Deadline> deadline{guard};
+  Task mover = Go([&] {
+    Sleep(kMoment);
+    deadline.store(Deadline::Past());
+    ends.client->Poke();
+  });
+  // What a socket does: every report makes it try, and read the deadline again.
+  WaitResult result = WaitResult::kReady;
+  char byte;
+  Io io = ends.client->TryRead({&byte, 1});
+  for (; result == WaitResult::kReady && io.error == EAGAIN;
+       io = ends.client->TryRead({&byte, 1})) {
+    result = runtime().Wait(*io.want, deadline.load(), {});
+  }
+  EXPECT_EQ(result, WaitResult::kTimedOut);
+  EXPECT_LT(Now(), guard.instant());
+}
+
+// Source: turmoil tcp.rs split: one task reads while another writes.
+CONFORM(Waiting, AStreamServesAReaderAndAWriterOnDifferentWorkers) {
+  StreamEnds ends = Streams();
+  Stream& left = *ends.client;
+  Stream& right = *ends.server;
+  const std::string text(200'000, 'x');
+  std::string there, back;
+  {
+    Task a = Go([&] { EXPECT_EQ(WriteAll(left, text), 0); });
+    Task b = Go([&] {
+      while (there.size() < text.size()) ASSERT_EQ(Read(right, there), 0);
+    });
+    Task c = Go([&] { EXPECT_EQ(WriteAll(right, text), 0); });
+    while (back.size() < text.size()) ASSERT_EQ(Read(left, back), 0);
+  }
+  EXPECT_EQ(there, text);
+  EXPECT_EQ(back, text);
+}
+
+// Source: include/redial/source.h: another loop takes a source over.
+CONFORM(Waiting, AStreamMovesBetweenWorkers) {
+  StreamEnds ends = Streams();
+  Stream& left = *ends.client;
+  std::string got;
+  Task writer = Go([&] {
+    for (int i = 0; i < 10; ++i) {
+      Sleep(absl::Microseconds(300));
+      EXPECT_EQ(WriteAll(*ends.server, "x"), 0);
+    }
+  });
+  while (got.size() < 10) {
+    const auto read_one = [&] { EXPECT_EQ(Read(left, got), 0); };
+    read_one();
+    if (got.size() < 10) Go(read_one).Join();
+  }
+  // At home on one worker, closed from another.
+  Task closer = Go([&] { left.Close(); });
+  EXPECT_EQ(Read(left, got), EBADF);
+}
 
 }  // namespace
 }  // namespace redial::conformance

@@ -1,8 +1,10 @@
 #include "tests/conformance/world.h"
 
+#include <gtest/gtest.h>
+
 #include <utility>
 
-#include "tests/conformance/fiber_world.h"
+#include "redial/fiber.h"
 #include "tests/conformance/kernel_world.h"
 
 namespace redial::conformance {
@@ -17,7 +19,20 @@ class ThreadWorld final : public KernelWorld {
 class FiberWorld final : public KernelWorld {
  public:
   std::string_view name() const override { return "fibers"; }
-  void Run(absl::AnyInvocable<void()> body) override { RunOnFibers(std::move(body)); }
+  void Run(absl::AnyInvocable<void()> body) override {
+    ASSERT_EQ(fibers_.status(), absl::OkStatus());
+    EXPECT_EQ(fibers_->Run(std::move(body)), absl::OkStatus());
+    EXPECT_EQ(fibers_->counts().fibers, 0);
+    EXPECT_EQ(fibers_->counts().descriptors, 0U)
+        << "a descriptor was closed, but its registration is still there";
+  }
+  absl::StatusOr<Task> SpawnElsewhere(absl::AnyInvocable<void()> fn) override {
+    return fibers_->Spawn(std::move(fn));
+  }
+
+ private:
+  absl::StatusOr<FiberRuntime> fibers_ =
+      FiberRuntime::Create({.workers = 2, .stack_size = size_t{256} * 1024});
 };
 
 }  // namespace

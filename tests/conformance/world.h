@@ -93,6 +93,8 @@ class World {
 std::unique_ptr<World> MakeThreadWorld();
 // Fibers on two workers, on the kernel.
 std::unique_ptr<World> MakeFiberWorld();
+// Fibers in virtual time, on a simulated network.
+std::unique_ptr<World> MakeSimulationWorld();
 
 }  // namespace redial::conformance
 

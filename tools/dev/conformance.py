@@ -17,7 +17,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUITE = ROOT / "tests/conformance"
 TABLE = ROOT / "docs/conformance.md"
-WORLDS = ("threads", "fibers")
+WORLDS = ("threads", "fibers", "simulation")
 LEAST = 120
 CONFORM = re.compile(r"((?:^//.*\n)*)^CONFORM\((\w+), (\w+)\)", re.MULTILINE)
 
