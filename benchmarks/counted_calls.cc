@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,5 +41,7 @@ REDIAL_COUNTED(int, ppoll, (pollfd * p, nfds_t n, const timespec* t, const sigse
                (p, n, t, s))
 REDIAL_COUNTED(int, epoll_wait, (int e, epoll_event* v, int n, int t), (e, v, n, t))
 REDIAL_COUNTED(int, epoll_ctl, (int e, int op, int fd, epoll_event* v), (e, op, fd, v))
+REDIAL_COUNTED(int, timerfd_settime, (int fd, int f, const itimerspec* n, itimerspec* o),
+               (fd, f, n, o))
 
 long redial::benchmarks::CountedCalls() { return calls; }

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string>
 
+#include "benchmarks/part.h"
 #include "benchmarks/suite.h"
 
 int main(int argc, char** argv) {
@@ -15,7 +16,14 @@ int main(int argc, char** argv) {
   app.add_option("FILTER", filter, "only the operations whose name contains this");
   app.add_option("--summary", summary, "where to write summary.json")->capture_default_str();
   app.add_option("--repetitions", repetitions, "runs of each side")->capture_default_str();
+  redial::benchmarks::PartOptions part;  // for processes that the benchmarks start
+  app.add_option("--part", part.role)->group("");
+  app.add_option("--cpu", part.cpu)->group("");
+  app.add_option("--port", part.port)->group("");
+  app.add_option("--connections", part.connections)->group("");
+  app.add_option("--control", part.control)->group("");
   CLI11_PARSE(app, argc, argv);
+  if (!part.role.empty()) return redial::benchmarks::PlayPart(part);
 
   const char* own[] = {"redial_bench", "--benchmark_enable_random_interleaving=true"};
   int own_count = 2;
@@ -25,6 +33,8 @@ int main(int argc, char** argv) {
   redial::benchmarks::AddRoundTripBenchmarks(suite);
   redial::benchmarks::AddCallBenchmarks(suite);
   redial::benchmarks::AddOvershootBenchmarks(suite);
+  redial::benchmarks::AddFiberBenchmarks(suite);
+  redial::benchmarks::AddFiberCostBenchmarks(suite);
   if (!suite.RunAll(filter, repetitions, summary)) {
     std::fprintf(stderr, "can't write %s\n", summary.c_str());
     return 1;

@@ -29,12 +29,12 @@ class Collector final : public benchmark::BenchmarkReporter {
     for (const Run& run : runs) {
       if (run.run_type != Run::RT_Iteration) continue;
       Side& side = sides[run.run_name.function_name];
-      side.nanos.push_back(run.counters.at("ns"));
+      side.values.push_back(run.counters.at("value"));
       side.calls = run.counters.at("calls");
     }
   }
   struct Side {
-    std::vector<double> nanos;
+    std::vector<double> values;
     double calls = -1;
   };
   std::map<std::string, Side> sides;
@@ -46,9 +46,9 @@ void Register(const std::string& name, const benchmarks::Run& run, int repetitio
                                  Measured measured;
                                  for (auto _ : state) {
                                    measured = run();
-                                   state.SetIterationTime(measured.nanos * 1e-9);
+                                   state.SetIterationTime(measured.value * 1e-9);
                                  }
-                                 state.counters["ns"] = measured.nanos;
+                                 state.counters["value"] = measured.value;
                                  state.counters["calls"] = measured.system_calls;
                                })
       ->Iterations(1)
@@ -56,14 +56,17 @@ void Register(const std::string& name, const benchmarks::Run& run, int repetitio
       ->UseManualTime();
 }
 
+const char* Met(bool met) { return met ? "met" : "MISSED"; }
+
 std::string Verdict(const Bound& bound, double ours, double peer) {
   char text[64] = "";
   if (bound.ratio > 0) {
-    std::snprintf(text, sizeof text, "<= %.2f %s", bound.ratio,
-                  ours <= bound.ratio * peer ? "met" : "MISSED");
+    std::snprintf(text, sizeof text, "<= %.2f %s", bound.ratio, Met(ours <= bound.ratio * peer));
   } else if (bound.difference > 0) {
     std::snprintf(text, sizeof text, "diff %.0f <= %.0f %s", ours - peer, bound.difference,
-                  ours - peer <= bound.difference ? "met" : "MISSED");
+                  Met(ours - peer <= bound.difference));
+  } else if (bound.most > 0) {
+    std::snprintf(text, sizeof text, "<= %.0f %s", bound.most, Met(ours <= bound.most));
   }
   return text;
 }
@@ -74,45 +77,69 @@ std::string Calls(double calls) {
   return text;
 }
 
-}  // namespace
+// The medians of one entry.
+struct Figures {
+  double ours = 0;
+  double peer = 0;
+  double ours_calls = -1;
+  double peer_calls = -1;
+};
 
-void Suite::Add(std::string name, std::string peer, Run ours, Run peer_run, Bound bound) {
-  pairs_.push_back({std::move(name), std::move(peer), std::move(ours), std::move(peer_run), bound});
+Figures Measure(const Entry& entry, int repetitions) {
+  // A run of each that doesn't count: caches, and a processor that speeds up when it has work.
+  (void)entry.ours();
+  if (entry.peer_run) (void)entry.peer_run();
+  benchmark::ClearRegisteredBenchmarks();
+  Register("ours", entry.ours, repetitions);
+  if (entry.peer_run) Register("peer", entry.peer_run, repetitions);
+  Collector collector;
+  benchmark::RunSpecifiedBenchmarks(&collector);
+  const Collector::Side& ours = collector.sides["ours"];
+  const Collector::Side& peer = collector.sides["peer"];
+  return {Median(ours.values), Median(peer.values), ours.calls, peer.calls};
 }
+
+nlohmann::ordered_json ToJson(const Entry& entry, const Figures& figures) {
+  const std::string unit = entry.unit;
+  nlohmann::ordered_json json;
+  json["name"] = entry.name;
+  json["ours_" + unit] = figures.ours;
+  json["peer"] = nullptr;
+  json["peer_" + unit] = nullptr;
+  json["ratio"] = nullptr;
+  if (!entry.peer.empty()) json["peer"] = entry.peer;
+  if (entry.peer_run) {
+    json["peer_" + unit] = figures.peer;
+    json["ratio"] = figures.ours / figures.peer;
+  }
+  if (figures.ours_calls >= 0) json["ours_system_calls"] = figures.ours_calls;
+  if (figures.peer_calls >= 0) json["peer_system_calls"] = figures.peer_calls;
+  return json;
+}
+
+constexpr const char kHeading[] = "%-32s %10s %10s %6s  %11s  %-25s %s\n";
+constexpr const char kLine[] = "%-32s %10.1f %10.1f %6.3f  %11s  %-25s %s\n";
+
+void Print(const Entry& entry, const Figures& figures) {
+  const std::string name = entry.unit == std::string("ns") ? entry.name : entry.name + ", bytes";
+  const std::string calls = Calls(figures.ours_calls) + "/" + Calls(figures.peer_calls);
+  std::printf(kLine, name.c_str(), figures.ours, figures.peer,
+              entry.peer_run ? figures.ours / figures.peer : 0, calls.c_str(), entry.peer.c_str(),
+              Verdict(entry.bound, figures.ours, figures.peer).c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace
 
 bool Suite::RunAll(const std::string& filter, int repetitions,
                    const std::string& summary_path) const {
   nlohmann::ordered_json summary = nlohmann::ordered_json::array();
-  std::printf("%-22s %12s %12s %7s  %9s  %-24s %s\n", "operation", "ours ns", "peer ns", "ratio",
-              "syscalls", "peer", "bound");
-  for (const Pair& pair : pairs_) {
-    if (pair.name.find(filter) == std::string::npos) continue;
-    // A run of each that doesn't count: caches, and a processor that speeds up when it has work.
-    (void)pair.ours();
-    if (pair.peer_run) (void)pair.peer_run();
-    benchmark::ClearRegisteredBenchmarks();
-    Register("ours", pair.ours, repetitions);
-    if (pair.peer_run) Register("peer", pair.peer_run, repetitions);
-    Collector collector;
-    benchmark::RunSpecifiedBenchmarks(&collector);
-    const double ours = Median(collector.sides["ours"].nanos);
-    const double peer = Median(collector.sides["peer"].nanos);
-    const std::string calls =
-        Calls(collector.sides["ours"].calls) + "/" + Calls(collector.sides["peer"].calls);
-    nlohmann::ordered_json entry;
-    entry["name"] = pair.name;
-    entry["ours_ns"] = ours;
-    entry["peer"] =
-        pair.peer.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(pair.peer);
-    entry["peer_ns"] =
-        pair.peer_run ? nlohmann::ordered_json(peer) : nlohmann::ordered_json(nullptr);
-    entry["ratio"] =
-        pair.peer_run ? nlohmann::ordered_json(ours / peer) : nlohmann::ordered_json(nullptr);
-    summary.push_back(entry);
-    std::printf("%-22s %12.1f %12.1f %7.3f  %9s  %-24s %s\n", pair.name.c_str(), ours, peer,
-                pair.peer_run ? ours / peer : 0, calls.c_str(), pair.peer.c_str(),
-                pair.peer_run ? benchmarks::Verdict(pair.bound, ours, peer).c_str() : "");
-    std::fflush(stdout);
+  std::printf(kHeading, "operation", "ours ns", "peer ns", "ratio", "syscalls", "peer", "bound");
+  for (const Entry& entry : entries_) {
+    if (entry.name.find(filter) == std::string::npos) continue;
+    const Figures figures = Measure(entry, std::min(repetitions, entry.most_repetitions));
+    summary.push_back(ToJson(entry, figures));
+    Print(entry, figures);
   }
   std::ofstream file(summary_path);
   file << summary.dump(2) << '\n';

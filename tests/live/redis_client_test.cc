@@ -1,4 +1,4 @@
-// The Redis client of examples/, as it stands, in three worlds.
+// The Redis client of examples/, as it stands, on threads and in fibers, against redis-server.
 #include "examples/redis_client.h"
 
 #include <gmock/gmock.h>
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "redial/redial.h"
+#include "tests/live/redis_client_bodies.h"
 #include "tests/live/servers.h"
-#include "tests/live/visits.h"
 #include "tests/support/each_runtime.h"
 
 namespace redial {
@@ -34,19 +34,7 @@ RedisClient MakeClient(const std::string& target) {
 TEST_ON_EACH_RUNTIME(ExampleClient, DoesItsFourCommands) {
   REDIAL_NEEDS_PROGRAM("redis-server");
   RedisServer server;
-  const RedisClient redis = MakeClient(server.target());
-  EXPECT_TRUE(redis.Ping().ok());
-  EXPECT_EQ(*redis.Get("name"), std::nullopt);
-  EXPECT_TRUE(redis.Set("name", "red\r\nial").ok());
-  EXPECT_EQ(*redis.Get("name"), "red\r\nial");
-  EXPECT_TRUE(redis.Set("name", "").ok());
-  EXPECT_EQ(*redis.Get("name"), "");
-  EXPECT_EQ(*redis.Increment("visits"), 1);
-  EXPECT_EQ(*redis.Increment("visits"), 2);
-  const absl::Status refused = redis.Increment("name").status();
-  EXPECT_EQ(refused.code(), absl::StatusCode::kInternal);
-  EXPECT_THAT(std::string(refused.message()),
-              HasSubstr("ERR value is not an integer or out of range"));
+  testing::DoFourCommands(MakeClient(server.target()));
 }
 
 // It hangs with requests in hand, dies by SIGKILL, and comes back with what it had written down.

@@ -1,14 +1,16 @@
-// What the example's Redis client is held to in every world: callers count visits, each under a key
-// of its own, while the server crashes and comes back. INCR is never executed twice, and what the
-// client told its caller about it is true.
-#ifndef REDIAL_TESTS_LIVE_VISITS_H_
-#define REDIAL_TESTS_LIVE_VISITS_H_
+// What the Redis client of examples/ is held to in every world: on threads, in fibers and in a
+// simulation. The bodies run on the runtime of whoever calls them.
+#ifndef REDIAL_TESTS_LIVE_REDIS_CLIENT_BODIES_H_
+#define REDIAL_TESTS_LIVE_REDIS_CLIENT_BODIES_H_
 
 #include <vector>
 
 #include "examples/redis_client.h"
 
 namespace redial::testing {
+
+// Its four commands, on a server that is empty.
+void DoFourCommands(const RedisClient& redis);
 
 // What a caller was told about one visit.
 enum class Told {
@@ -17,8 +19,8 @@ enum class Told {
   kPerhaps,
 };
 
-// `callers` tasks of the current runtime, each of which counts so many visits one after the other.
-// What was told about each of them.
+// Counts visits, each under a key of its own, while the server crashes and comes back: `callers`
+// tasks, each of which counts so many. What was told about each visit.
 std::vector<Told> CountVisits(const RedisClient& redis, int callers, int visits);
 
 // Asks the server, which must be well, about every visit: a test failure where one was counted twice
@@ -27,4 +29,4 @@ int CheckVisits(const RedisClient& redis, const std::vector<Told>& told);
 
 }  // namespace redial::testing
 
-#endif  // REDIAL_TESTS_LIVE_VISITS_H_
+#endif  // REDIAL_TESTS_LIVE_REDIS_CLIENT_BODIES_H_

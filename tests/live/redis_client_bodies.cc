@@ -1,5 +1,6 @@
-#include "tests/live/visits.h"
+#include "tests/live/redis_client_bodies.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -11,6 +12,8 @@
 
 namespace redial::testing {
 namespace {
+
+using ::testing::HasSubstr;
 
 std::string Key(size_t visit) { return absl::StrCat("visit:", visit); }
 
@@ -27,6 +30,22 @@ Told Count(const RedisClient& redis, size_t visit) {
 }
 
 }  // namespace
+
+void DoFourCommands(const RedisClient& redis) {
+  EXPECT_TRUE(redis.Ping().ok());
+  EXPECT_EQ(*redis.Get("name"), std::nullopt);
+  EXPECT_TRUE(redis.Set("name", "red\r\nial").ok());
+  EXPECT_EQ(*redis.Get("name"), "red\r\nial");
+  EXPECT_TRUE(redis.Set("name", "").ok());
+  EXPECT_EQ(*redis.Get("name"), "");
+  EXPECT_EQ(*redis.Increment("visits"), 1);
+  EXPECT_EQ(*redis.Increment("visits"), 2);
+  EXPECT_TRUE(redis.Set("name", "redial").ok());
+  const absl::Status refused = redis.Increment("name").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("ERR value is not an integer or out of range"));
+}
 
 std::vector<Told> CountVisits(const RedisClient& redis, int callers, int visits) {
   std::vector<Told> told(static_cast<size_t>(callers) * static_cast<size_t>(visits),
