@@ -36,6 +36,10 @@ class REDIAL_EXPORT Stream {
   // After `Network::StartConnect`: no error once connected, EAGAIN until then.
   virtual Io FinishConnect() = 0;
   virtual Io TryRead(absl::Span<char> buffer) = 0;
+  // Where the last read took all that there was, and whatever comes next will end a wait: what to
+  // wait for, so that a try which could only fail is spared. Null where that isn't certain. Only for
+  // who then waits, and tries after it.
+  virtual Source* Drained() { return nullptr; }
   virtual Io TryWrite(std::string_view data) = 0;
   // Whether bytes of the peer's wait to be read. The writer asks when a write failed: a reply that
   // came before the connection ended means that the peer did act. Takes nothing, so it may be

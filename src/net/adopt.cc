@@ -48,9 +48,9 @@ bool Prepare(int fd) {
 absl::StatusOr<Socket> Socket::Adopt(int fd) {
   if (absl::Status status = CheckConnectedStream(fd); !status.ok()) return status;
   if (!Prepare(fd)) return Unfit(fd, "can't be made non-blocking");
-  return Socket(std::make_unique<KernelStream>(fd, KernelStream::State::kConnected,
-                                               internal::LocalAddressOf(fd),
-                                               internal::PeerAddressOf(fd)));
+  return Socket(std::make_unique<KernelStream>(
+      fd, KernelStream::State::kConnected, internal::LocalAddressOf(fd),
+      internal::PeerAddressOf(fd), KernelStream::Made::kElsewhere));
 }
 
 }  // namespace redial

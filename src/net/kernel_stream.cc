@@ -68,8 +68,13 @@ Io KernelStream::TryRead(absl::Span<char> buffer) {
   if (fd < 0) [[unlikely]] {
     return {.error = -fd};
   }
+  // Asked before the read: what a loop that begins to watch after it is told first is what was
+  // there then, not what comes next.
+  const bool watched = descriptor_.readable().tells_arrivals();
   const ssize_t n =
       RetryOnEintr([&] { return ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT); });
+  const bool drained = watched && n > 0 && static_cast<size_t>(n) < buffer.size();
+  drained_.store(drained, std::memory_order_relaxed);
   descriptor_.Leave(Descriptor::kRead);
   if (n > 0) [[likely]] {
     return {.bytes = static_cast<size_t>(n)};
@@ -77,6 +82,12 @@ Io KernelStream::TryRead(absl::Span<char> buffer) {
   const int error = errno;
   if (n == 0 && buffer.empty()) return {};
   return EndOfReads(n, error);
+}
+
+Source* KernelStream::Drained() {
+  if (!spares_tries_ || !drained_.load(std::memory_order_relaxed)) return nullptr;
+  Source& readable = descriptor_.readable();
+  return readable.tells_arrivals() ? &readable : nullptr;
 }
 
 Io KernelStream::EndOfReads(ssize_t n, int error) {

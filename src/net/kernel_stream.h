@@ -21,17 +21,32 @@ namespace redial::internal {
 // How it ends. A reset is reported by one system call alone, whichever comes first; after it reads
 // return 0 like a proper end. So it is kept, and every later read says it again.
 //
+// How it spares a try. A read of TCP that comes back short has emptied the socket: what arrives
+// after it is an edge of its own to an epoll loop that watched the socket before the read began and
+// has seen nothing but bytes. After urgent data, an error or the end, which come without a further
+// edge, nothing is spared; nor on a Unix socket, where a read also stops short of a message that
+// carries descriptors.
+//
 // Safe between threads as a `Stream` is: one reads, one writes, any closes.
 class KernelStream final : public Stream {
  public:
   enum class State { kConnecting, kBacklogFull, kConnected };
 
-  // Takes over `fd`, which must be non-blocking.
-  KernelStream(int fd, State state, const Address& local, const Address& peer)
-      : fd_(fd), descriptor_(fd), state_(state), local_(local), peer_(peer) {}
+  // Takes over `fd`, which must be non-blocking. What somebody else has `made` may be more than a
+  // plain socket: the kernel's TLS, for one, also comes back short between two records.
+  enum class Made { kByRedial, kElsewhere };
+  KernelStream(int fd, State state, const Address& local, const Address& peer,
+               Made made = Made::kByRedial)
+      : fd_(fd),
+        spares_tries_(made == Made::kByRedial && peer.is_ip()),
+        descriptor_(fd),
+        state_(state),
+        local_(local),
+        peer_(peer) {}
 
   Io FinishConnect() override;
   Io TryRead(absl::Span<char> buffer) override;
+  Source* Drained() override;
   Io TryWrite(std::string_view data) override;
   bool HasInput() override;
   int ShutdownWrite() override;
@@ -48,11 +63,14 @@ class KernelStream final : public Stream {
   Io EndOfReads(ssize_t n, int error);
 
   const int fd_;
+  const bool spares_tries_;
   Descriptor descriptor_;
   State state_;
   // The errno that ended the connection, once the kernel told it; either direction may find it.
   // Relaxed: it is the only thing handed over.
   std::atomic<int> latched_{0};
+  // The reader's alone; atomic for a second one who is about to be told that it is one too many.
+  std::atomic<bool> drained_{false};
   const Address local_;  // asked for at the start, so that errors can name them after a close
   const Address peer_;
 };

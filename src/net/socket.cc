@@ -56,6 +56,16 @@ struct Socket::Impl {
     Operation operation;
   };
 
+  // The first try of a read that may wait.
+  Io TryRead(absl::Span<char> out) {
+    // One that may not is promised a look.
+    if (limits.timeout_nanos() != 0) {
+      if (Source* const want = stream->Drained(); want != nullptr) {
+        return {.error = EAGAIN, .want = want};
+      }
+    }
+    return stream->TryRead(out);
+  }
   // Goes on after a try that gave nothing.
   absl::StatusOr<size_t> ReadSlowly(Work& work, absl::Span<char> out, Io io);
   // Reads more into the buffer; 0 at the end.
@@ -123,8 +133,8 @@ absl::StatusOr<size_t> Socket::Impl::ReadSlowly(Work& work, absl::Span<char> out
 }
 
 absl::StatusOr<size_t> Socket::Impl::Fill(Work& work, const Progress& progress) {
+  Io io = TryRead(buffer.Room());
   for (;;) {
-    const Io io = stream->TryRead(buffer.Room());
     if (io.bytes > 0) {
       Add(received, io.bytes);
       buffer.Fill(io.bytes);
@@ -132,6 +142,7 @@ absl::StatusOr<size_t> Socket::Impl::Fill(Work& work, const Progress& progress) 
     }
     if (io.error == 0) return 0;
     if (absl::Status status = work.Wait(io, progress); !status.ok()) return status;
+    io = stream->TryRead(buffer.Room());
   }
 }
 
@@ -177,7 +188,7 @@ absl::StatusOr<size_t> Socket::Read(absl::Span<char> buffer) {
   }
   if (!s.buffer.empty() || buffer.empty()) return s.buffer.TakeInto(buffer);
   // Straight to the one system call.
-  const Io io = s.stream->TryRead(buffer);
+  const Io io = s.TryRead(buffer);
   if (io.bytes > 0) [[likely]] {
     Add(s.received, io.bytes);
     return io.bytes;
