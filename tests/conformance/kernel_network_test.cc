@@ -26,6 +26,7 @@
 #include "redial/socket.h"
 #include "redial/target.h"
 #include "src/net/sockaddr.h"
+#include "tests/support/each_runtime.h"
 #include "tests/support/kernel.h"
 #include "tests/support/raw_socket.h"
 
@@ -33,13 +34,11 @@ namespace redial {
 namespace {
 
 using testing::CountDescriptors;
+using testing::In;
 using testing::RawSocket;
 
 constexpr absl::Duration kHang = absl::Seconds(2);
 const Address kAnyPort = Address::Ipv4({127, 0, 0, 1}, 0);
-
-Runtime& Threads() { return Runtime::Threads(); }
-Deadline In(absl::Duration d) { return Deadline::After(Threads().Now(), d); }
 
 // Connects as a dial of one address does.
 absl::StatusOr<std::unique_ptr<Stream>> Start(const Address& address) {
@@ -51,7 +50,7 @@ int Finish(Stream& stream, absl::Duration limit = kHang) {
     const Io io = stream.FinishConnect();
     if (io.error != EAGAIN) return io.error;
     if (io.want == nullptr) return EAGAIN;
-    if (Threads().Wait(*io.want, deadline, {}) != WaitResult::kReady) return ETIMEDOUT;
+    if (Runtime::Current().Wait(*io.want, deadline, {}) != WaitResult::kReady) return ETIMEDOUT;
   }
 }
 absl::StatusOr<Socket> Connect(const Address& address) {
@@ -222,7 +221,10 @@ TEST(KernelAccept, AcceptedSocketsHaveTheOptions) {
   EXPECT_EQ(Option(accepted->fd(), IPPROTO_TCP, TCP_USER_TIMEOUT), 30'000);
 }
 
-TEST(KernelAccept, OutOfDescriptorsIsAnErrorThatPasses) {
+class OutOfDescriptors : public testing::EachRuntime {};
+ON_EACH_RUNTIME(OutOfDescriptors);
+
+TEST_ON_EACH_RUNTIME(OutOfDescriptors, EndsAnAcceptWithAnErrorThatPasses) {
   absl::StatusOr<Listener> listener = Listener::Listen(kAnyPort);
   ASSERT_TRUE(listener.ok());
   const RawSocket client = RawSocket::Connect(listener->local());
@@ -239,7 +241,7 @@ TEST(KernelAccept, OutOfDescriptorsIsAnErrorThatPasses) {
   EXPECT_TRUE(listener->Accept(In(kHang)).ok());
 }
 
-TEST(KernelConnect, OutOfDescriptorsSaysSo) {
+TEST_ON_EACH_RUNTIME(OutOfDescriptors, EndsADialThatSaysSo) {
   const std::string host = testing::Host(1);
   const uint16_t port = testing::FreePort(host);
   const Target target = *Target::Parse(absl::StrCat("tcp://", host, ":", port));

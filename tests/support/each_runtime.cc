@@ -15,6 +15,8 @@ void EachRuntime::Inside(absl::AnyInvocable<void()> body) {
   ASSERT_TRUE(fibers.ok()) << fibers.status();
   const absl::Status ran = fibers->Run(std::move(body));
   EXPECT_TRUE(ran.ok()) << ran;
+  EXPECT_EQ(fibers->counts().fibers, 0);
+  EXPECT_EQ(fibers->counts().descriptors, 0u);
   const absl::Status ended =
       fibers->Shutdown(Deadline::After(Runtime::Threads().Now(), absl::Seconds(10)));
   EXPECT_TRUE(ended.ok()) << ended;
