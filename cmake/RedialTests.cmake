@@ -1,7 +1,7 @@
-# redial_add_tests(KIND SOURCES ... [LIBRARIES ...]): the test program redial_KIND_tests, whose
+# redial_add_tests(KIND SOURCES ... [LIBRARIES ...] [ENVIRONMENT ...]): the test program redial_KIND_tests, whose
 # cases ctest knows one by one under the label KIND. No source, no program.
 function(redial_add_tests kind)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;ENVIRONMENT")
   if(NOT arg_SOURCES)
     return()
   endif()
@@ -12,6 +12,6 @@ function(redial_add_tests kind)
   )
   gtest_discover_tests(${program}
     DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS ${kind} TIMEOUT 120
+    PROPERTIES LABELS ${kind} TIMEOUT 120 ENVIRONMENT "${arg_ENVIRONMENT}"
   )
 endfunction()

@@ -69,6 +69,8 @@ extern const PingFunction Ping;
 absl::StatusOr<std::string> FetchOnce();
 redial::PolicyList CachePolicies();
 void Work();
+void Till(int& paid);
+void Buy();
 
 }  // namespace header_examples
 

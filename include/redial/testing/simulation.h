@@ -204,6 +204,9 @@ class REDIAL_EXPORT Simulation {
   uint64_t TraceHash() const;
   // How many lines there were.
   size_t TraceCount() const;
+  // TCP connections that somebody holds an end of, or for which something is still on its way: 0
+  // once every socket was closed and time has passed.
+  size_t OpenConnections() const;
   // Adds a line of the test's own.
   void Note(std::string_view text);
   // What each fiber that hasn't returned waits for, a line each.

@@ -73,14 +73,8 @@ Io SimStream::TryWrite(std::string_view data) {
   return Told(end_.Send(data));
 }
 
-Io SimStream::InjectIntoRead(const Injection& injection, absl::Span<char> buffer) {
-  switch (injection.kind) {
-    case Injection::Kind::kNone:
-    case Injection::Kind::kRefuse:
-      break;
-    case Injection::Kind::kShort:
-      return Told(
-          end_.Receive(buffer.first(std::clamp<size_t>(injection.after, 1, buffer.size()))));
+void SimStream::Strike(Injection::Kind kind) {
+  switch (kind) {
     case Injection::Kind::kReset:
       end_.BreakBoth();
       break;
@@ -91,7 +85,20 @@ Io SimStream::InjectIntoRead(const Injection& injection, absl::Span<char> buffer
       end_.connection().Cut();
       end_.fabric().Suspect();
       break;
+    case Injection::Kind::kNone:
+    case Injection::Kind::kRefuse:
+    case Injection::Kind::kShort:
+      break;
   }
+}
+
+void SimStream::InjectIntoAccept() { Strike(Ask(Operation::kAccept, 0, 0).kind); }
+
+Io SimStream::InjectIntoRead(const Injection& injection, absl::Span<char> buffer) {
+  if (injection.kind == Injection::Kind::kShort) {
+    buffer = buffer.first(std::clamp<size_t>(injection.after, 1, buffer.size()));
+  }
+  Strike(injection.kind);
   return Told(end_.Receive(buffer));
 }
 
@@ -102,18 +109,7 @@ Io SimStream::InjectIntoWrite(const Injection& injection, std::string_view data)
   Io io;
   if (passes > 0) io = Told(end_.Send(data.substr(0, passes)));
   if (is_short || io.error != 0) return io;
-  switch (injection.kind) {
-    case Injection::Kind::kReset:
-      end_.BreakBoth();
-      break;
-    case Injection::Kind::kClose:
-      end_.EndBoth();
-      break;
-    default:
-      end_.connection().Cut();
-      end_.fabric().Suspect();
-      break;
-  }
+  Strike(injection.kind);
   return passes > 0 ? io : Told(end_.Send(data));
 }
 
@@ -146,7 +142,9 @@ Acceptor::Result SimAcceptor::TryAccept() {
     process_.CountFutile();
     return {.stream = nullptr, .error = EAGAIN, .want = &listener_->readable()};
   }
-  return {.stream = std::make_unique<SimStream>(process_, *end)};
+  auto stream = std::make_unique<SimStream>(process_, *end);
+  if (end->fabric().injector() != nullptr) stream->InjectIntoAccept();
+  return {.stream = std::move(stream)};
 }
 
 void SimAcceptor::Close() { listener_->Close(); }

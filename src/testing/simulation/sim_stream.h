@@ -32,6 +32,9 @@ class SimStream final : public Stream {
   Address local() const override { return local_; }
   Address peer() const override { return peer_; }
 
+  // Asks the injector about the accept that it came from.
+  void InjectIntoAccept();
+
  private:
   bool usable() const { return !closed_ && !process_.dead(); }
   // EBADF, for what is closed or whose process is dead.
@@ -40,6 +43,8 @@ class SimStream final : public Stream {
   Injection Ask(Operation operation, uint64_t offset, size_t size);
   Io InjectIntoWrite(const Injection& injection, std::string_view data);
   Io InjectIntoRead(const Injection& injection, absl::Span<char> buffer);
+  // To the connection as a whole.
+  void Strike(Injection::Kind kind);
 
   HostRuntime& process_;
   TcpEnd& end_;

@@ -1,5 +1,6 @@
 #include "redial/testing/simulation.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -211,6 +212,12 @@ void Simulation::set_injector(Injector* injector) { state_->fabric.set_injector(
 std::string Simulation::Trace() const { return state_->fabric.trace().Text(); }
 uint64_t Simulation::TraceHash() const { return state_->fabric.trace().hash(); }
 size_t Simulation::TraceCount() const { return state_->fabric.trace().count(); }
+size_t Simulation::OpenConnections() const {
+  const auto& connections = state_->fabric.connections();
+  return static_cast<size_t>(
+      std::count_if(connections.begin(), connections.end(),
+                    [](const auto& connection) { return !connection->over(); }));
+}
 void Simulation::Note(std::string_view text) { state_->fabric.trace().Note(Now(), text); }
 std::string Simulation::Fibers() const {
   return internal::DescribeFibers(state_->scheduler, state_->fabric);
