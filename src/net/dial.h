@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "redial/dial.h"
+#include "redial/export.h"
 #include "redial/failure.h"
 #include "redial/network.h"
 #include "redial/socket.h"
@@ -17,7 +18,7 @@
 namespace redial::internal {
 
 // kInvalidArgument for a target that names datagrams.
-absl::Status CheckStreamTarget(const Target& target);
+REDIAL_EXPORT absl::Status CheckStreamTarget(const Target& target);
 
 // As `Dial`, with options that are known to be valid. `tried` is set to every address that was
 // tried in vain, with ECANCELED for those that another one beat.

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "src/net/kernel_error.h"
+#include "src/net/address_error.h"
 #include "src/net/kernel_stream.h"
 #include "src/net/sockaddr.h"
 #include "src/net/socket_options.h"

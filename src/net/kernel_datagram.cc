@@ -7,7 +7,7 @@
 #include <cstddef>
 
 #include "absl/status/status.h"
-#include "src/net/kernel_error.h"
+#include "src/net/address_error.h"
 #include "src/net/sockaddr.h"
 #include "src/net/socket_options.h"
 #include "src/net/syscalls.h"

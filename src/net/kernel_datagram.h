@@ -16,6 +16,10 @@
 
 namespace redial::internal {
 
+// A connect to a free port of this machine may be given that very port as its own, and then
+// connects to itself. Each further dial is given another one.
+inline constexpr int kMostDials = 3;
+
 // Safe between threads as a `DatagramEndpoint` is: one receives, one sends, any closes.
 class KernelDatagram final : public DatagramEndpoint {
  public:

@@ -9,7 +9,7 @@
 #include "redial/runtime.h"
 #include "src/net/kernel_acceptor.h"
 #include "src/net/kernel_datagram.h"
-#include "src/net/kernel_error.h"
+#include "src/net/address_error.h"
 #include "src/net/kernel_lookup.h"
 #include "src/net/kernel_stream.h"
 #include "src/net/sockaddr.h"

@@ -13,7 +13,7 @@
 #include "redial/failure.h"
 #include "redial/testing/fake_network.h"
 #include "redial/testing/virtual_runtime.h"
-#include "src/net/kernel_error.h"
+#include "src/net/address_error.h"
 #include "tests/unit/scripted_datagram.h"
 
 namespace redial {

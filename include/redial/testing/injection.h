@@ -31,7 +31,8 @@ namespace redial::testing {
 enum class Operation : uint8_t { kResolve, kConnect, kAccept, kRead, kWrite };
 REDIAL_EXPORT std::string_view OperationName(Operation operation);  // "connect"
 
-// What code on a host is about to do. Reads are shown only where there is something to read.
+// What code on a host is about to do. Reads are shown only where there is something to read. A
+// datagram that is sent is a write without a connection: it is lost, whatever goes wrong with it.
 struct Point {
   Operation operation = Operation::kConnect;
   std::string_view host = {};  // whose code it is

@@ -31,6 +31,8 @@ struct LinkOptions {
   // The share of packets that don't arrive, from 0 to 1. TCP sends them again, so that its users
   // see a delay.
   double loss = 0;
+  // The share of datagrams that arrive twice, from 0 to 1. TCP drops the second copy by itself.
+  double duplication = 0;
   // Bytes a second; 0 for any number.
   int64_t bandwidth = 0;
 

@@ -24,6 +24,7 @@
 #include "src/testing/simulation/sim_host.h"
 #include "src/testing/simulation/tcp_connection.h"
 #include "src/testing/simulation/trace.h"
+#include "src/testing/simulation/udp_wire.h"
 
 namespace redial::testing::internal {
 
@@ -71,6 +72,8 @@ class Fabric {
   void Suspect();
   const std::list<std::unique_ptr<TcpConnection>>& connections() const { return connections_; }
 
+  UdpWire& udp() { return udp_; }
+
   // The end that is open between these two; null where there is none.
   TcpEnd* FindEnd(const Address& local, const Address& remote) const;
 
@@ -88,6 +91,7 @@ class Fabric {
   std::map<std::pair<int, int>, Link> links_;
   std::vector<TcpConnection*> over_;  // to be destroyed outside of their own events
   std::list<std::unique_ptr<TcpConnection>> connections_;
+  UdpWire udp_{*this};
   uint64_t connection_numbers_ = 0;
   Injector* injector_ = nullptr;
 };

@@ -7,6 +7,7 @@
 #include "src/testing/simulation/simulation_state.h"
 #include "src/testing/simulation/tcp_connection.h"
 #include "src/testing/simulation/tcp_listener.h"
+#include "src/testing/simulation/udp_socket.h"
 
 namespace redial::testing::internal {
 namespace {
@@ -30,6 +31,13 @@ std::string DescribeSource(const Source& source, const Scheduler& scheduler, con
       if (&source == &listener->readable()) {
         return absl::StrCat("to accept on ", address.ToString());
       }
+    }
+  }
+  for (const auto& host : fabric.hosts()) {
+    for (const auto& [address, socket] : host->udp().sockets()) {
+      if (&source != &socket->readable()) continue;
+      if (!socket->connected()) return absl::StrCat("to receive on ", address.ToString());
+      return absl::StrCat("to receive from ", socket->peer().ToString());
     }
   }
   for (const auto& fiber : scheduler.fibers()) {

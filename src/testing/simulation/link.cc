@@ -40,6 +40,7 @@ void Link::Configure(const LinkOptions& options) {
   jitter_ = ToNanos(options.jitter);
   spread_ = options.spread;
   loss_ = static_cast<uint32_t>(options.loss * 1e6 + 0.5);
+  duplication_ = static_cast<uint32_t>(options.duplication * 1e6 + 0.5);
   bandwidth_ = options.bandwidth;
 }
 

@@ -26,6 +26,8 @@ class Link {
 
   // When what is sent now arrives; nothing where it is lost. A small packet can overtake another.
   std::optional<Instant> Carry(Instant now, size_t bytes);
+  // Whether a datagram arrives once more.
+  bool Duplicates() { return duplication_ > 0 && chance_.Chance(duplication_); }
 
  private:
   int64_t DrawJitter();
@@ -36,6 +38,7 @@ class Link {
   int64_t jitter_ = 0;
   LatencySpread spread_ = LatencySpread::kUniform;
   uint32_t loss_ = 0;  // in millionths
+  uint32_t duplication_ = 0;
   int64_t bandwidth_ = 0;
   Instant free_at_ = Instant::VirtualOrigin();  // when what was sent before has left
 };

@@ -27,6 +27,10 @@ absl::Status LinkOptions::Validate() const {
     return absl::InvalidArgumentError(
         absl::StrCat("LinkOptions.loss is ", loss, "; it must be from 0 to 1"));
   }
+  if (!(duplication >= 0 && duplication <= 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("LinkOptions.duplication is ", duplication, "; it must be from 0 to 1"));
+  }
   if (bandwidth < 0) {
     return absl::InvalidArgumentError(absl::StrCat("LinkOptions.bandwidth is ", bandwidth,
                                                    "; it must be at least 0 bytes a second "

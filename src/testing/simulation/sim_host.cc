@@ -8,10 +8,9 @@
 namespace redial::testing::internal {
 namespace {
 
-// net.ipv4.ip_local_port_range
-constexpr uint16_t kFirstPort = 32'768;
-constexpr uint16_t kLastPort = 60'999;
 constexpr absl::Duration kLinger = absl::Seconds(60);
+
+}  // namespace
 
 bool IsWildcard(const Address& address) {
   return address.is_ip() && address.bytes() == std::array<uint8_t, 16>{};
@@ -21,7 +20,6 @@ Address Wildcard(Address::Family family, uint16_t port) {
   return family == Address::Family::kIpv4 ? Address::Ipv4({}, port) : Address::Ipv6({}, port);
 }
 
-// Whether one address takes what is sent to the other.
 bool Overlap(const Address& a, const Address& b) {
   if (a.port() != b.port()) return false;
   if (a == b) return true;
@@ -30,8 +28,6 @@ bool Overlap(const Address& a, const Address& b) {
   return (a.family() == Address::Family::kIpv6 && IsWildcard(a)) ||
          (b.family() == Address::Family::kIpv6 && IsWildcard(b));
 }
-
-}  // namespace
 
 Process::Process(Scheduler& scheduler, SimHost& host, uint64_t seed,
                  const FailureHandler& on_failure)
@@ -69,6 +65,7 @@ void SimHost::Boot(const FailureHandler& on_failure) {
 void SimHost::Crash() {
   up_ = false;
   while (!listeners_.empty()) listeners_.begin()->second->Forget();
+  udp_.CloseAll();
   for (const auto& connection : fabric_.connections()) {
     for (TcpEnd* end : {&connection->client(), &connection->server()}) {
       if (&end->host() == this) end->Forget();

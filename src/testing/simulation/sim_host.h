@@ -16,11 +16,21 @@
 #include "src/testing/simulation/host_runtime.h"
 #include "src/testing/simulation/name_table.h"
 #include "src/testing/simulation/sim_network.h"
+#include "src/testing/simulation/udp_ports.h"
 
 namespace redial::testing::internal {
 
 class Fabric;
 class TcpListener;
+
+// net.ipv4.ip_local_port_range
+inline constexpr uint16_t kFirstPort = 32'768;
+inline constexpr uint16_t kLastPort = 60'999;
+
+bool IsWildcard(const Address& address);
+Address Wildcard(Address::Family family, uint16_t port);
+// Whether one address takes what is sent to the other.
+bool Overlap(const Address& a, const Address& b);
 
 // What runs between a host's start and its crash. Used by one thread.
 struct Process {
@@ -73,6 +83,9 @@ class SimHost {
   // That a connection of this port was closed here first: the kernel remembers it for a minute.
   void Linger(uint16_t port);
 
+  UdpPorts& udp() { return udp_; }
+  const UdpPorts& udp() const { return udp_; }
+
   NameCache& names() { return names_; }
   bool names_answer() const { return names_answer_; }
   void set_names_answer(bool answer) { names_answer_ = answer; }
@@ -91,6 +104,7 @@ class SimHost {
   std::set<uint16_t> ports_;
   std::map<uint16_t, Instant> lingering_;
   uint16_t next_port_ = 0;
+  UdpPorts udp_;
   NameCache names_;
   bool names_answer_ = true;
 };

@@ -5,7 +5,9 @@
 
 #include "redial/failure.h"
 #include "src/core/status.h"
+#include "src/net/address_error.h"
 #include "src/testing/simulation/fabric.h"
+#include "src/testing/simulation/sim_datagram.h"
 #include "src/testing/simulation/sim_lookup.h"
 #include "src/testing/simulation/sim_stream.h"
 
@@ -13,18 +15,10 @@ namespace redial::testing::internal {
 namespace {
 
 using redial::internal::ErrnoStatus;
-using redial::internal::FailureStatus;
+using redial::internal::ListenError;
 
 Failure In(Phase phase, const Address& address) {
   return {.phase = phase, .sent = Sent::kNo, .address = address.ToString()};
-}
-
-absl::Status ListenError(int error, const Address& address) {
-  Failure failure = In(Phase::kListen, address);
-  if (error != EADDRNOTAVAIL) return ErrnoStatus(error, failure);
-  failure.error = error;
-  return FailureStatus(absl::StatusCode::kInvalidArgument,
-                       "not an address of this machine (EADDRNOTAVAIL)", failure);
 }
 
 }  // namespace
@@ -130,6 +124,12 @@ absl::StatusOr<std::unique_ptr<Acceptor>> SimNetwork::Listen(const Address& addr
 absl::StatusOr<std::unique_ptr<Lookup>> SimNetwork::StartLookup(const ResolveRequest& request,
                                                                 const ResolverOptions& options) {
   return StartSimLookup(host_, request, options);
+}
+
+absl::StatusOr<std::unique_ptr<DatagramEndpoint>> SimNetwork::OpenDatagram(
+    const Address& local, const Address& peer, const DatagramOptions& options) {
+  if (absl::Status status = options.Validate(); !status.ok()) return status;
+  return OpenSimDatagram(runtime_, host_, local, peer, options);
 }
 
 }  // namespace redial::testing::internal

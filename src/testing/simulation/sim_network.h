@@ -25,6 +25,9 @@ class SimNetwork final : public Network {
                                                    const ListenOptions& options) override;
   absl::StatusOr<std::unique_ptr<Lookup>> StartLookup(const ResolveRequest& request,
                                                       const ResolverOptions& options) override;
+  // kUnimplemented for Unix sockets.
+  absl::StatusOr<std::unique_ptr<DatagramEndpoint>> OpenDatagram(
+      const Address& local, const Address& peer, const DatagramOptions& options) override;
 
  private:
   absl::StatusOr<std::unique_ptr<Stream>> ConnectTcp(const Address& address,

@@ -201,7 +201,9 @@ void Simulation::Deafen(const Socket& socket) {
 
 size_t Simulation::CountOpen() const {
   size_t open = 0;
-  for (const auto& host : state_->fabric.hosts()) open += host->listeners().size();
+  for (const auto& host : state_->fabric.hosts()) {
+    open += host->listeners().size() + host->udp().sockets().size();
+  }
   for (const auto& connection : state_->fabric.connections()) {
     open += (connection->client().open() ? 1 : 0) + (connection->server().open() ? 1 : 0);
   }

@@ -24,6 +24,8 @@ std::string_view KindName(PacketKind kind) {
       return "RST";
     case PacketKind::kDatagram:
       return "datagram";
+    case PacketKind::kUnreachable:
+      return "unreachable";
     case PacketKind::kNote:
       break;
   }
@@ -38,6 +40,8 @@ std::string_view FateName(PacketFate fate) {
       return " lost";
     case PacketFate::kDropped:
       return " dropped";
+    case PacketFate::kAgain:
+      return " again";
   }
   return "?";
 }

@@ -15,8 +15,18 @@
 
 namespace redial::testing::internal {
 
-enum class PacketKind : uint8_t { kSyn, kSynAck, kAck, kData, kFin, kReset, kDatagram, kNote };
-enum class PacketFate : uint8_t { kSent, kLost, kDropped };
+enum class PacketKind : uint8_t {
+  kSyn,
+  kSynAck,
+  kAck,
+  kData,
+  kFin,
+  kReset,
+  kDatagram,
+  kNote,
+  kUnreachable,
+};
+enum class PacketFate : uint8_t { kSent, kLost, kDropped, kAgain };
 
 // One end of a packet's way.
 struct Place {

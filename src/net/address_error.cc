@@ -1,4 +1,4 @@
-#include "src/net/kernel_error.h"
+#include "src/net/address_error.h"
 
 #include <cerrno>
 
