@@ -23,8 +23,8 @@ using internal::Progress;
 using internal::ReadBuffer;
 using internal::Turn;
 
-// The buffer belongs to whoever has the reading turn. The counters are relaxed: each is a number
-// that its own direction writes and others only look at.
+// The buffer, and whether a read came short, belong to whoever has the reading turn. The counters
+// are relaxed: each is a number that its own direction writes and others only look at.
 struct Socket::Impl {
   Impl(std::unique_ptr<Stream> the_stream, Deadline deadline, std::stop_token the_stop)
       : stream(std::move(the_stream)), limits(deadline), stop(std::move(the_stop)) {}
@@ -59,12 +59,14 @@ struct Socket::Impl {
   // The first try of a read that may wait.
   Io TryRead(absl::Span<char> out) {
     // One that may not is promised a look.
-    if (limits.timeout_nanos() != 0) {
+    if (came_short && limits.timeout_nanos() != 0) {
       if (Source* const want = stream->Drained(); want != nullptr) {
         return {.error = EAGAIN, .want = want};
       }
     }
-    return stream->TryRead(out);
+    const Io io = stream->TryRead(out);
+    came_short = io.bytes < out.size();
+    return io;
   }
   // Goes on after a try that gave nothing.
   absl::StatusOr<size_t> ReadSlowly(Work& work, absl::Span<char> out, Io io);
@@ -81,6 +83,8 @@ struct Socket::Impl {
   std::atomic<uint64_t> sent{0};
   std::atomic<uint64_t> received{0};
   std::atomic<size_t> last_write{0};
+  // The last first try gave less than was asked for: a stream that is never drained isn't asked.
+  bool came_short = true;
   ReadBuffer buffer;
 };
 
