@@ -64,7 +64,7 @@ struct SimulationOptions {
   // Within a host.
   LinkOptions loopback = {.latency = absl::Microseconds(5)};
   // The trace keeps so many lines, the last ones.
-  size_t trace_lines = 65'536;
+  size_t trace_lines = 16'384;
   // Of each fiber. Only what is touched costs memory.
   size_t stack_size = 256 * 1024;
   // Runs fibers that are ready at one instant in an order drawn from the seed, not in the order in

@@ -62,8 +62,7 @@ TcpConnection& Fabric::Connect() {
     connections_.erase(connection->place_);
   }
   over_.clear();
-  connections_.push_back(
-      std::make_unique<TcpConnection>(*this, scheduler_.events(), ++connection_numbers_));
+  connections_.push_back(std::make_unique<TcpConnection>(*this, ++connection_numbers_));
   connections_.back()->place_ = std::prev(connections_.end());
   return *connections_.back();
 }

@@ -80,6 +80,7 @@ class Fiber final : public Waiter, public Timer {
   std::list<std::unique_ptr<Fiber>>::iterator place_;
 
   State state_ = State::kReady;
+  bool begun_ = false;
   bool doomed_ = false;     // its host crashed or the simulation ends: every wait stops
   bool sheltered_ = false;  // in a wait that nothing may stop
   int after_doom_ = 0;      // what it has tried since it was doomed

@@ -124,6 +124,8 @@ void Scheduler::RunReady() {
     for (Fiber* fiber : batch_) {
       if (fiber->host_.paused() && !fiber->doomed_) {
         fiber->state_ = Fiber::State::kHeld;
+      } else if (fiber->doomed_ && !fiber->begun_) {
+        Finish(*fiber);
       } else {
         RunFiber(*fiber);
       }
@@ -134,6 +136,7 @@ void Scheduler::RunReady() {
 void Scheduler::RunFiber(Fiber& fiber) {
   ++runs_at_this_instant_;
   fiber.state_ = Fiber::State::kRunning;
+  fiber.begun_ = true;
   current_ = &fiber;
   {
     const ScopedRuntime scope(fiber.host_);

@@ -14,15 +14,11 @@ namespace redial::testing::internal {
 // Used by one thread.
 class TcpConnection {
  public:
-  TcpConnection(Fabric& fabric, EventQueue& queue, uint64_t number)
-      : fabric_(fabric),
-        number_(number),
-        client_(queue, *this, server_),
-        server_(queue, *this, client_) {}
+  TcpConnection(Fabric& fabric, uint64_t number)
+      : number_(number), client_(fabric, *this, server_), server_(fabric, *this, client_) {}
   TcpConnection(const TcpConnection&) = delete;
   TcpConnection& operator=(const TcpConnection&) = delete;
 
-  Fabric& fabric() const { return fabric_; }
   uint64_t number() const { return number_; }  // from 1
   TcpEnd& client() { return client_; }
   TcpEnd& server() { return server_; }
@@ -40,7 +36,6 @@ class TcpConnection {
 
  private:
   friend class Fabric;
-  Fabric& fabric_;
   const uint64_t number_;
   bool cut_ = false;
   bool severed_ = false;

@@ -23,16 +23,24 @@ uint64_t BufferSize(int option) {
 
 }  // namespace
 
-Fabric& TcpEnd::fabric() const { return connection_.fabric(); }
-
-Place TcpEnd::place() const { return {host_->number(), local_.port()}; }
+TcpEnd::TcpEnd(Fabric& fabric, TcpConnection& connection, TcpEnd& peer)
+    : fabric_(fabric),
+      connection_(connection),
+      peer_(peer),
+      sender_(fabric.scheduler().events(), *this) {}
 
 void TcpEnd::Prepare(const Setup& setup) {
   host_ = setup.host;
   out_ = setup.out;
   local_ = setup.local;
   remote_ = setup.remote;
-  options_ = setup.options;
+  place_ = {host_->number(), local_.port()};
+  SetOptions(setup.options);
+}
+
+void TcpEnd::SetOptions(const SocketOptions& options) {
+  options_ = options;
+  user_timeout_ = ToNanos(options.user_timeout);
 }
 
 void TcpEnd::Connect() {
@@ -107,7 +115,7 @@ void TcpEnd::Close() {
     if (state_ == State::kEstablished) sender_.SendOnce(PacketKind::kReset);
     Forget();
   }
-  fabric().Settle(connection_);
+  fabric_.Settle(connection_);
 }
 
 void TcpEnd::Forget() {
@@ -156,7 +164,7 @@ void TcpEnd::Arrive(const Segment& segment) {
     if (segment.kind != PacketKind::kReset) sender_.SendOnce(PacketKind::kReset);
     return;
   }
-  sender_.Heard(fabric().now());
+  sender_.Heard(fabric_.now());
   switch (segment.kind) {
     case PacketKind::kReset:
       ArriveReset();
@@ -188,7 +196,7 @@ void TcpEnd::ArriveSyn(const Segment&) {
     return;
   }
   if (listener->full()) {
-    fabric().Record(PacketKind::kSyn, PacketFate::kDropped, peer_.place(), place(), 0);
+    fabric_.Record(PacketKind::kSyn, PacketFate::kDropped, peer_.place(), place(), 0);
     return;
   }
   JoinBacklog(*listener);
@@ -197,7 +205,7 @@ void TcpEnd::ArriveSyn(const Segment&) {
 }
 
 void TcpEnd::JoinBacklog(TcpListener& listener) {
-  options_ = listener.options().socket;
+  SetOptions(listener.options().socket);
   sender_.SetLimits(BufferSize(options_.send_buffer), BufferSize(peer_.options_.receive_buffer));
   peer_.sender_.SetLimits(BufferSize(peer_.options_.send_buffer),
                           BufferSize(options_.receive_buffer));
@@ -215,7 +223,7 @@ int TcpEnd::ConnectLocally() {
   if (listener->full()) return EAGAIN;
   known_ = true;
   peer_.JoinBacklog(*listener);
-  fabric().Record(PacketKind::kSyn, PacketFate::kSent, place(), peer_.place(), 0);
+  fabric_.Record(PacketKind::kSyn, PacketFate::kSent, place(), peer_.place(), 0);
   Establish();
   peer_.Establish();
   return 0;

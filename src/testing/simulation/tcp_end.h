@@ -32,8 +32,7 @@ class TcpEnd {
  public:
   enum class State : uint8_t { kIdle, kSynSent, kSynReceived, kEstablished, kClosed };
 
-  TcpEnd(EventQueue& queue, TcpConnection& connection, TcpEnd& peer)
-      : connection_(connection), peer_(peer), sender_(queue, *this) {}
+  TcpEnd(Fabric& fabric, TcpConnection& connection, TcpEnd& peer);
 
   struct Setup {
     SimHost* host = nullptr;
@@ -74,14 +73,15 @@ class TcpEnd {
   TcpEnd& peer() const { return peer_; }
   SimHost& host() const { return *host_; }
   const SocketOptions& options() const { return options_; }
+  int64_t user_timeout() const { return user_timeout_; }  // in ns; the largest for none
   TcpConnection& connection() const { return connection_; }
   TcpSender& sender() { return sender_; }
-  Place place() const;
+  Place place() const { return place_; }
 
   // The ways to and from the peer.
   Link& out() const { return *out_; }
   Link& back() const { return *peer_.out_; }
-  Fabric& fabric() const;
+  Fabric& fabric() const { return fabric_; }
 
   // From the network.
   void Arrive(const Segment& segment);
@@ -107,7 +107,9 @@ class TcpEnd {
   void Establish();
   void JoinBacklog(TcpListener& listener);
   int TakeError();
+  void SetOptions(const SocketOptions& options);
 
+  Fabric& fabric_;
   TcpConnection& connection_;
   TcpEnd& peer_;
   TcpSender sender_;
@@ -116,9 +118,11 @@ class TcpEnd {
   SimHost* host_ = nullptr;
   Link* out_ = nullptr;
   TcpListener* listener_ = nullptr;  // until accepted
+  Place place_;
   Address local_;
   Address remote_;
   SocketOptions options_;
+  int64_t user_timeout_ = 0;
   State state_ = State::kIdle;
   bool known_ = false;
   bool held_ = false;

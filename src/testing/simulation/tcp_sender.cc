@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <optional>
 
 #include "src/testing/simulation/fabric.h"
@@ -13,12 +14,14 @@ namespace redial::testing::internal {
 namespace {
 
 constexpr uint64_t kLargestSegment = 65'536;
+constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int64_t kSecond = 1000 * kMillisecond;
 // The kernel's shortest and longest pause before it sends again.
 constexpr int64_t kLeastPause = 200 * kMillisecond;
 constexpr int64_t kLongestPause = 120 * kSecond;
-constexpr int kAttempts = 15;  // net.ipv4.tcp_retries2
+// net.ipv4.tcp_retries2, and the probe of the tail that goes before.
+constexpr int kAttempts = 16;
 // A SYN is sent again every second so often, then ever more rarely.
 constexpr int kLinearSyns = 4;
 constexpr int kSyns = 10;
@@ -106,7 +109,8 @@ void TcpSender::Transmit() {
       BlockOnWindow(now);
       break;
     }
-    if (acknowledged_ == sent_) unanswered_since_ = now;
+    // Not where it is sent again.
+    if (acknowledged_ >= ever_sent_) unanswered_since_ = now;
     Send(PacketKind::kData, sent_, upto + (with_end ? 1 : 0));
   }
   Rearm();
@@ -129,6 +133,7 @@ void TcpSender::Send(PacketKind kind, uint64_t begin, uint64_t end) {
     fabric.Record(kind, fate, end_.place(), end_.peer().place(), bytes);
   }
   if (end > written_) fabric.Record(PacketKind::kFin, fate, end_.place(), end_.peer().place(), 0);
+  ever_sent_ = std::max(ever_sent_, end);
   if (!arrives) {
     Lost(segment);
     return;
@@ -192,7 +197,7 @@ void TcpSender::Acknowledged(uint64_t upto) {
 void TcpSender::BlockOnWindow(Instant now) {
   if (!window_closed_) {
     window_closed_ = true;
-    if (acknowledged_ == sent_) unanswered_since_ = now;
+    if (acknowledged_ >= ever_sent_) unanswered_since_ = now;
   }
   // A window is offered again once half of it is free.
   const uint64_t offered = read_ + receive_buffer_;
@@ -221,9 +226,9 @@ void TcpSender::Fire() {
     if (window_at_ <= now) OpenWindow();
     if (handshake_ != PacketKind::kNote) {
       RetransmitHandshake(now);
-    } else if (retransmit_at_ <= now || GivesUpAt() <= now) {
-      Retransmit(now);
-    } else if (!stuck_ && sent_ < all() && !window_closed_) {
+    } else if (retransmit_at_ != kNeverDue || window_closed_) {
+      if (retransmit_at_ <= now || GivesUpAt() <= now) Retransmit(now);
+    } else if (!stuck_ && sent_ < all()) {
       Transmit();
     }
   }
@@ -250,8 +255,8 @@ int64_t TcpSender::RetransmitNanos() const {
 }
 
 Instant TcpSender::GivesUpAt() const {
-  const int64_t timeout = ToNanos(end_.options().user_timeout);
-  if (timeout == ToNanos(absl::InfiniteDuration())) return kNeverDue;
+  const int64_t timeout = end_.user_timeout();
+  if (timeout == kForever) return kNeverDue;
   if (handshake_ != PacketKind::kNote) return Plus(unanswered_since_, timeout);
   if (retransmit_at_ == kNeverDue && !window_closed_) return kNeverDue;
   // The kernel counts from the second time that it sent in vain.

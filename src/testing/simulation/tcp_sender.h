@@ -112,9 +112,10 @@ class TcpSender final : public Timer {
   uint64_t send_buffer_ = 0;
   uint64_t receive_buffer_ = 0;
 
-  // Never decreasing but for sent_: read_ <= arrived_, acknowledged_ <= arrived_.
+  // read_ <= arrived_ and acknowledged_ <= arrived_, always.
   uint64_t written_ = 0;
-  uint64_t sent_ = 0;
+  uint64_t sent_ = 0;  // goes back to what is to be sent again
+  uint64_t ever_sent_ = 0;
   uint64_t arrived_ = 0;
   uint64_t read_ = 0;
   uint64_t acknowledged_ = 0;  // as far as the sender knows
