@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -174,29 +173,15 @@ TEST(Cli, DemoShowsTheThreeAnswers) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
 // Somebody sets the wall clock an hour forward, and then two hours back, while a call waits.
 TEST(Cli, ASteppedWallClockMovesNoDeadline) {
-  constexpr char kFaketime[] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
   REDIAL_NEEDS_PROGRAM("faketime");
-  const tools::PrivateDirectory directory;
-  const std::string clock = directory.path() + "/clock";
-  std::ofstream(clock) << "+0\n";
   auto server = Flaky({Behaviour::kStall});
-  auto task = Runtime::Current().Spawn([&] {
-    Runtime& runtime = Runtime::Current();
-    for (const char* step : {"+1h\n", "-1h\n"}) {
-      (void)runtime.SleepUntil(Deadline::After(runtime.Now(), absl::Milliseconds(200)), {});
-      std::ofstream(clock) << step;
-    }
-  });
-  ASSERT_TRUE(task.ok());
+  const testing::SteppedWallClock clock;
   Runtime& runtime = Runtime::Current();
   const Instant started = runtime.Now();
-  const Finished finished =
-      Redial({"probe", server->target(), "--send", "PING\\r\\n", "--expect", "\\r\\n", "--deadline",
-              "800ms"},
-             {std::string("LD_PRELOAD=") + kFaketime, "FAKETIME_TIMESTAMP_FILE=" + clock,
-              "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"});
+  const Finished finished = Redial({"probe", server->target(), "--send", "PING\\r\\n", "--expect",
+                                    "\\r\\n", "--deadline", "800ms"},
+                                   clock.environment());
   const absl::Duration took = runtime.Now() - started;
-  task->Join();
   EXPECT_EQ(finished.exit_code, 124) << finished.err;
   EXPECT_GE(took, absl::Milliseconds(800));
   EXPECT_LT(took, absl::Seconds(10));  // a hang guard

@@ -79,6 +79,26 @@ TEST(ExampleProgram, CountsVisitsOnThreadsAndInFibers) {
   EXPECT_THAT(refused.err, HasSubstr("connection refused (ECONNREFUSED)"));
   EXPECT_EQ(testing::RunProgram({program, server.target(), "--fibers", "no"}).exit_code, 2);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+// The server takes connections and says nothing: each attempt may last a second, and INCR has one.
+TEST(ExampleProgram, KeepsItsTimesInFibersWhileTheWallClockIsStepped) {
+  REDIAL_NEEDS_PROGRAM("faketime");
+  const auto silent = Listener::Listen(Address::Ipv4({127, 0, 0, 1}, 0));
+  ASSERT_TRUE(silent.ok()) << silent.status();
+  const testing::SteppedWallClock clock;
+  const Instant started = Runtime::Current().Now();
+  const auto finished =
+      testing::RunProgram({REDIAL_BIN_DIR "/example_redis_client",
+                           "tcp://" + silent->local().ToString(), "--fibers", "100"},
+                          clock.environment());
+  const absl::Duration took = Runtime::Current().Now() - started;
+  EXPECT_EQ(finished.out, "0 of 100 visits counted; the last was number 0\n");
+  EXPECT_THAT(finished.err, HasSubstr("timed out"));
+  EXPECT_GE(took, absl::Seconds(1));
+  EXPECT_LT(took, absl::Seconds(8));  // a hang guard, below the call's ten seconds
+}
+#endif
 #endif
 
 }  // namespace

@@ -117,6 +117,25 @@ NginxServer::NginxServer() : port_(FreePort()) {
 
 std::string NginxServer::target() const { return absl::StrCat("tcp://127.0.0.1:", port_); }
 
+SteppedWallClock::SteppedWallClock() {
+  std::ofstream(path()) << "+0\n";
+  auto task = Runtime::Current().Spawn([path = path()] {
+    Runtime& runtime = Runtime::Current();
+    for (const char* step : {"+1h\n", "-1h\n"}) {
+      (void)runtime.SleepUntil(Deadline::After(runtime.Now(), absl::Milliseconds(200)), {});
+      std::ofstream(path) << step;
+    }
+  });
+  EXPECT_TRUE(task.ok()) << task.status();
+  if (task.ok()) task_ = *std::move(task);
+}
+
+std::vector<std::string> SteppedWallClock::environment() const {
+  return {"LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+          "FAKETIME_TIMESTAMP_FILE=" + path(), "FAKETIME_NO_CACHE=1",
+          "FAKETIME_DONT_FAKE_MONOTONIC=1"};
+}
+
 Finished RunProgram(const std::vector<std::string>& arguments,
                     const std::vector<std::string>& environment) {
   const tools::PrivateDirectory directory;

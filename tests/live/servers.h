@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "redial/runtime.h"
 #include "tools/child_process.h"
 
 // Where the program is missing: a failure in CI, which installs it, and a skip with a sentence elsewhere.
@@ -66,6 +67,21 @@ class NginxServer {
   tools::PrivateDirectory directory_;
   uint16_t port_;
   std::optional<tools::ChildProcess> process_;
+};
+
+// A wall clock for a program (FindProgram "faketime"), which somebody sets an hour forward, and then
+// two hours back, soon after it was made. Sanitizers don't stand the library that it preloads.
+class SteppedWallClock {
+ public:
+  SteppedWallClock();
+  // For RunProgram.
+  std::vector<std::string> environment() const;
+
+ private:
+  std::string path() const { return directory_.path() + "/clock"; }
+
+  tools::PrivateDirectory directory_;
+  Task task_;
 };
 
 struct Finished {
