@@ -256,5 +256,24 @@ TEST(SimulationTraceTest, IsTheSameForTheSameSeed) {
   EXPECT_NE(first, Storm(8));
 }
 
+// Else a server would be started again while everything ends.
+TEST(SimulationEndTest, WhatWasPlannedForLaterNeverComes) {
+  bool came = false;
+  {
+    Simulation sim(1);
+    SimulatedHost& server = sim.AddHost("server");
+    server.Serve("echo", EchoLines);
+    sim.After(absl::Seconds(1), [&] { server.Crash(); });
+    sim.After(absl::Seconds(2), [&] {
+      came = true;
+      server.Restart();
+    });
+    sim.AddHost("client").Run("wait", [] { Sleep(absl::Milliseconds(1500)); });
+    ASSERT_THAT(sim.Run(), IsOk());
+    EXPECT_FALSE(server.up());
+  }
+  EXPECT_FALSE(came);
+}
+
 }  // namespace
 }  // namespace redial::testing

@@ -164,7 +164,7 @@ class REDIAL_EXPORT Simulation {
   Instant Now() const;
   absl::Duration elapsed() const { return Now() - Instant::VirtualOrigin(); }
   // Calls `fn` after `delay`, outside of fibers: it may do to hosts and links what a test may, and
-  // may not wait.
+  // may not wait. It never comes where the simulation ends before.
   void After(absl::Duration delay, std::function<void()> fn);
 
   // Both ways. What is on its way already arrives as it was to. Options that can't be are a failure

@@ -64,6 +64,7 @@ Simulation::Simulation(uint64_t seed, const SimulationOptions& options, std::sou
 }
 
 Simulation::~Simulation() {
+  state_->ending = true;
   for (const auto& host : state_->hosts) {
     if (host->up()) host->host_.Crash();
   }
@@ -123,7 +124,10 @@ absl::Status Simulation::RunFor(absl::Duration duration) {
 Instant Simulation::Now() const { return state_->scheduler.now(); }
 
 void Simulation::After(absl::Duration delay, std::function<void()> fn) {
-  state_->scheduler.At(Now() + delay, std::move(fn));
+  // What the test does to the hosts that end with the simulation comes too late.
+  state_->scheduler.At(Now() + delay, [&state = *state_, fn = std::move(fn)] {
+    if (!state.ending) fn();
+  });
 }
 
 void Simulation::SetLink(const SimulatedHost& a, const SimulatedHost& b,

@@ -41,6 +41,7 @@ struct SimulationState {
   Scheduler scheduler;
   Fabric fabric;
   std::vector<std::unique_ptr<SimulatedHost>> hosts;
+  bool ending = false;
 };
 
 // What each fiber that hasn't returned waits for, a line each: "client/ask waits to read from
