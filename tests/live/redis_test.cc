@@ -138,6 +138,16 @@ TEST(RedisReadme, IsPingedByTheFirstProgramOfTheReadme) {
   const auto wrong = testing::RunProgram({program, "redis:6379"});
   EXPECT_EQ(wrong.exit_code, 2);
 }
+
+TEST(RedisReadme, IsPingedOnThreadsInFibersAndInASimulation) {
+  REDIAL_NEEDS_PROGRAM("redis-server");
+  RedisServer redis;
+  const auto pinged = testing::RunProgram({REDIAL_BIN_DIR "/docs_everywhere", redis.target()});
+  EXPECT_EQ(pinged.exit_code, 0) << pinged.err;
+  EXPECT_EQ(pinged.out,
+            "10 of 10 on threads\n500 of 500 in fibers\n500 of 500 though it crashed\n");
+  EXPECT_EQ(pinged.err, "");
+}
 #endif
 
 }  // namespace
