@@ -43,10 +43,12 @@ std::vector<int> ConnectTo(int port, int connections) {
 std::unique_ptr<Load> MakeLoad(const PartOptions& options) {
   using Maker = std::unique_ptr<Load> (*)(const std::vector<int>&);
   static const std::map<std::string, Maker> makers = {
-      {"asio", MakeAsioLoad},          {"asio_coro", MakeAsioCoroutineLoad},
-      {"asio_lazy", MakeLazyAsioLoad}, {"fibers", MakeFiberLoad},
+      {"asio", MakeAsioLoad},
+      {"asio_coro", MakeAsioCoroutineLoad},
+      {"asio_lazy", MakeLazyAsioLoad},
       {"threads", MakeThreadLoad},
   };
+  if (options.role == "fibers") return MakeFiberLoad(options.port, options.connections);
   return makers.at(options.role)(ConnectTo(options.port, options.connections));
 }
 

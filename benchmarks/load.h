@@ -63,8 +63,9 @@ class Load {
   virtual void Hold(const std::function<void()>& held) = 0;
 };
 
-// Each takes the connected descriptors over.
-std::unique_ptr<Load> MakeFiberLoad(const std::vector<int>& fds);
+// Takes so many connections to a port of loopback, as a user of redial does.
+std::unique_ptr<Load> MakeFiberLoad(int port, int connections);
+// Take the connected descriptors over.
 std::unique_ptr<Load> MakeAsioLoad(const std::vector<int>& fds);
 std::unique_ptr<Load> MakeLazyAsioLoad(const std::vector<int>& fds);
 std::unique_ptr<Load> MakeAsioCoroutineLoad(const std::vector<int>& fds);

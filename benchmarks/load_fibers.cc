@@ -4,9 +4,12 @@
 #include <stop_token>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "benchmarks/load.h"
+#include "redial/dial.h"
 #include "redial/fiber.h"
 #include "redial/socket.h"
+#include "redial/target.h"
 
 namespace redial::benchmarks {
 namespace {
@@ -26,10 +29,12 @@ void Trip(Socket& socket, char* buffer) {
 
 class FiberLoad final : public Load {
  public:
-  explicit FiberLoad(const std::vector<int>& fds) : fibers_(FiberRuntime::Create({.workers = 1})) {
+  FiberLoad(int port, int connections) : fibers_(FiberRuntime::Create({.workers = 1})) {
     if (!fibers_.ok()) std::abort();
-    for (const int fd : fds) {
-      auto socket = Socket::Adopt(fd);
+    const auto target = Target::Parse(absl::StrCat("tcp://127.0.0.1:", port));
+    if (!target.ok()) std::abort();
+    for (int i = 0; i < connections; ++i) {
+      auto socket = Dial(*target);
       if (!socket.ok()) std::abort();
       socket->set_stop_token(stop_.get_token());
       Bound(*socket, kReadSeconds);
@@ -79,8 +84,8 @@ class FiberLoad final : public Load {
 
 }  // namespace
 
-std::unique_ptr<Load> MakeFiberLoad(const std::vector<int>& fds) {
-  return std::make_unique<FiberLoad>(fds);
+std::unique_ptr<Load> MakeFiberLoad(int port, int connections) {
+  return std::make_unique<FiberLoad>(port, connections);
 }
 
 }  // namespace redial::benchmarks
