@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   redial::benchmarks::AddOvershootBenchmarks(suite);
   redial::benchmarks::AddFiberBenchmarks(suite);
   redial::benchmarks::AddFiberCostBenchmarks(suite);
+  redial::benchmarks::AddSimulationBenchmarks(suite);
   if (!suite.RunAll(filter, repetitions, summary)) {
     std::fprintf(stderr, "can't write %s\n", summary.c_str());
     return 1;

@@ -62,6 +62,7 @@ void AddCallBenchmarks(Suite& suite);
 void AddOvershootBenchmarks(Suite& suite);
 void AddFiberBenchmarks(Suite& suite);
 void AddFiberCostBenchmarks(Suite& suite);
+void AddSimulationBenchmarks(Suite& suite);
 
 // Pins the calling thread, and its children from now on.
 void PinTo(int cpu);
