@@ -22,7 +22,7 @@ namespace {
 using Listening = Body;
 using Accepting = Body;
 
-// Source: CPython test_socket testBindSock's kin; bind(2), EADDRINUSE.
+// Source: bind(2), EADDRINUSE.
 CONFORM(Listening, AnAddressInUseIsUnavailable) {
   Listener taken = Listen();
   const absl::Status status = Listener::Listen(taken.local()).status();
@@ -82,7 +82,7 @@ CONFORM(Listening, PortZeroIsAFreeOne) {
   EXPECT_NE(first.local(), second.local());
 }
 
-// Source: Go net TestUnixListenerSpecificMethods: the path goes with the listener.
+// Source: Go net TestUnixUnlink.
 CONFORM(Listening, ItsPathGoesWithTheListener) {
   const Address path = FreeFile();
   for (int round = 0; round < 2; ++round) {
@@ -93,7 +93,7 @@ CONFORM(Listening, ItsPathGoesWithTheListener) {
   EXPECT_EQ(ErrnoOf(Dial(TargetOf(path), Guard()).status()), ENOENT);
 }
 
-// Source: userver socket_test.cpp (accept with 10 ms); Go net TestAcceptTimeout.
+// Source: userver socket_test.cpp ListenConnect (accept with 10 ms); Go net TestAcceptTimeout.
 CONFORM(Accepting, ADeadlineIsKeptWhereNobodyComes) {
   Listener listener = Listen();
   for (const int ms : {1, 10, 30}) {
@@ -140,7 +140,7 @@ CONFORM(Accepting, ATimeoutBoundsEachAcceptAnew) {
   EXPECT_EQ(listener.operation_timeout(), absl::Milliseconds(10));
 }
 
-// Source: CPython test_socket InheritanceTest / testInheritFlagsTimeout.
+// Source: CPython test_socket NonBlockingTCPTests.testInheritFlagsTimeout.
 CONFORM(Accepting, AcceptedSocketsDontInheritTheListenersTimeout) {
   Listener listener = Listen();
   ASSERT_EQ(listener.set_operation_timeout(absl::Seconds(10)), absl::OkStatus());
@@ -151,7 +151,7 @@ CONFORM(Accepting, AcceptedSocketsDontInheritTheListenersTimeout) {
   EXPECT_EQ(accepted->deadline(), Deadline::Never());
 }
 
-// Source: Go net TestAcceptTimeoutMustNotReturn: after a timeout, accepting goes on.
+// Source: include/redial/listener.h: a timeout leaves the listener as it was.
 CONFORM(Accepting, ATimeoutLosesNobody) {
   Listener listener = Listen();
   EXPECT_EQ(listener.Accept(In(kMoment)).status().code(), kDeadlineExceeded);
@@ -173,7 +173,7 @@ CONFORM(Accepting, CloseEndsIt) {
   }
 }
 
-// Source: Go net TestAcceptTimeoutMustReturn: a task that arrives later ends a wait.
+// Source: accept(2): blocks until a connection is present.
 CONFORM(Accepting, AConnectionEndsTheWait) {
   Listener listener = Listen();
   Task client = Go([&] {
@@ -192,7 +192,7 @@ CONFORM(Accepting, ConnectionsComeInTheirOrder) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(Accept(listener).peer(), clients[i].local()) << i;
 }
 
-// Source: Tokio tcp_accept.rs no_extra_poll's concern: several accept at once, none twice.
+// Source: Go net.Listener: "multiple goroutines may invoke methods on a Listener simultaneously".
 CONFORM(Accepting, SeveralAtOnce) {
   constexpr int kTasks = 4;
   constexpr int kEach = 25;
@@ -210,7 +210,7 @@ CONFORM(Accepting, SeveralAtOnce) {
   EXPECT_EQ(std::accumulate(accepted.begin(), accepted.end(), 0), kTasks * kEach);
 }
 
-// Source: turmoil tcp.rs client_hangup_on_connect.
+// Source: turmoil tcp.rs hangup.
 CONFORM(Accepting, AClientThatLeftIsStillAccepted) {
   Listener listener = Listen();
   {
@@ -238,7 +238,7 @@ CONFORM(Accepting, AClientThatResetDoesntStopTheOthers) {
   }
 }
 
-// Source: tcp(7) and RFC 9293, section 3.10.4: what nobody will accept is reset.
+// Source: turmoil tcp.rs drop_listener_with_non_empty_queue; RFC 9293, section 3.10.4.
 CONFORM(Accepting, AQueuedConnectionIsResetWhenTheListenerCloses) {
   Listener listener = Listen();
   Socket client = Connect(listener.local());

@@ -108,7 +108,7 @@ CONFORM(Backlog, AFullOneOfTcpIsABlackHole) {
   EXPECT_EQ(full.code(), kDeadlineExceeded);
 }
 
-// Source: RFC 6298, section 5.7; turmoil tcp.rs accept_front_of_line_blocked.
+// Source: RFC 6298, section 5.7 (a SYN that was lost is sent again).
 CONFORM(Backlog, RoomInAFullOneOfTcpLetsTheNextIn) {
   FillTcp();
   std::optional<Socket> server;

@@ -67,7 +67,7 @@ CONFORM(Calling, GivesWhatTheOperationReturned) {
             "pong\n");
 }
 
-// Source: gRPC retry.cc end2end retry_exceeds_... (attempts are counted); AWS standard retries.
+// Source: gRFC A6 (maxAttempts); AWS standard retries.
 CONFORM(Calling, ARefusalIsRetriedSoManyTimes) {
   const Instant began = Now();
   const absl::Status status =
@@ -83,7 +83,7 @@ CONFORM(Calling, ARefusalIsRetriedSoManyTimes) {
   }
 }
 
-// Source: turmoil tcp.rs host_bounce: a server that comes back is reached.
+// Source: turmoil Sim::bounce: a server that comes back is reached.
 CONFORM(Calling, AServerThatComesBackIsReached) {
   const Address address = Nobody();
   std::optional<Listener> listener;
@@ -101,7 +101,7 @@ CONFORM(Calling, AServerThatComesBackIsReached) {
   EXPECT_EQ(client.Call({.timeout = kHang}, Ping).value_or("nothing"), "pong\n");
 }
 
-// Source: gRPC retry end2end (an RPC that may have been processed isn't retried); RFC 9110, 9.2.2.
+// Source: gRFC A6 (what reached the server's logic isn't retried unasked); RFC 9110, section 9.2.2.
 CONFORM(Calling, WhatMayHaveRunIsNotRepeated) {
   Listener listener = Listen();
   Task server = Serve(listener, 1, [](Socket& socket, int) {
@@ -169,7 +169,7 @@ CONFORM(Calling, APauseThatOutlastsTheDeadlineIsNotSlept) {
   EXPECT_EQ(FailureOf(status)->attempts.size(), 1U);
 }
 
-// Source: gRPC perAttemptRecvTimeout; Envoy per_try_timeout.
+// Source: gRFC A6 (perAttemptRecvTimeout); Envoy per_try_timeout.
 CONFORM(Calling, AnAttemptOfItsOwnTimeIsCutShortAndRepeated) {
   Listener listener = Listen();
   Task server = Serve(listener, 2, [](Socket& socket, int number) {
@@ -183,7 +183,7 @@ CONFORM(Calling, AnAttemptOfItsOwnTimeIsCutShortAndRepeated) {
             "pong\n");
 }
 
-// Source: Go context.WithDeadline on a net.Conn: the operation's socket has the call's deadline.
+// Source: include/redial/client.h: the socket's deadline is the attempt's.
 CONFORM(Calling, TheSocketHasTheCallsDeadline) {
   Listener listener = Listen();
   const Deadline deadline = In(absl::Milliseconds(40));
@@ -211,7 +211,7 @@ CONFORM(Calling, TheStoryTellsEveryAttempt) {
   EXPECT_THAT(story, HasSubstr("connection refused (ECONNREFUSED)"));
 }
 
-// Source: Polly and failsafe-go: one client serves many callers.
+// Source: include/redial/client.h: safe between threads.
 CONFORM(Calling, ManyCallsShareAClient) {
   constexpr int kCalls = 20;
   Listener listener = Listen();
@@ -249,7 +249,7 @@ CONFORM(Calling, CallsNest) {
   EXPECT_EQ(reply.value_or("nothing"), "pong\n");
 }
 
-// Source: the article's second answer to a timeout (terminate): FailFast ends at the first failure.
+// Source: include/redial/policies/fail_fast.h.
 CONFORM(Calling, FailFastEndsAtTheFirstFailure) {
   const absl::Status status = ClientOf(Nobody(), {FailFast(), Thrice()})
                                   .Call({.timeout = kHang, .idempotent = true}, Ping)

@@ -27,7 +27,7 @@ class Closing : public Body {
 
 using Resetting = Closing;
 
-// Source: Go net TestCloseWrite; CPython test_socket BasicTCPTest.testShutdown.
+// Source: Go net TestCloseWrite; turmoil tcp.rs shutdown_write.
 CONFORM(Closing, HalfLetsReadingGoOn) {
   ASSERT_EQ(ours_.Write("last"), absl::OkStatus());
   ASSERT_EQ(ours_.ShutdownWrite(), absl::OkStatus());
@@ -37,7 +37,7 @@ CONFORM(Closing, HalfLetsReadingGoOn) {
   EXPECT_EQ(ours_.ReadExactly(5).value_or("lost"), "reply");
 }
 
-// Source: shutdown(2); Go net TestCloseWrite (a write after CloseWrite fails).
+// Source: turmoil tcp.rs shutdown_write (BrokenPipe).
 CONFORM(Closing, HalfEndsWriting) {
   ASSERT_EQ(ours_.ShutdownWrite(), absl::OkStatus());
   const absl::Status status = ours_.Write("more");
@@ -122,7 +122,7 @@ CONFORM(Closing, EverythingFailsAfterwards) {
   EXPECT_EQ(ReadByte(ours_).status().code(), kFailedPrecondition) << "no timeout";
 }
 
-// Source: CPython test_socket testRefCountGetNameInfo's kin; RAII: a socket that goes is closed.
+// Source: C++ Core Guidelines R.1: a resource goes with its handle.
 CONFORM(Closing, ASocketThatGoesEndsItsConnection) {
   {
     Socket gone = std::move(ours_);
@@ -130,7 +130,7 @@ CONFORM(Closing, ASocketThatGoesEndsItsConnection) {
   EXPECT_EQ(ReadByte(theirs_).value_or(99), 0U);
 }
 
-// Source: CPython test_socket BasicTCPTest.testDetach's kin: a connection outlives a move.
+// Source: C++ Core Guidelines C.64: a move leaves the value with its new owner.
 CONFORM(Closing, AMovedSocketGoesOn) {
   ASSERT_EQ(theirs_.Write("ab"), absl::OkStatus());
   ASSERT_EQ(ours_.ReadUntil("a").value_or("lost"), "a");
@@ -139,7 +139,8 @@ CONFORM(Closing, AMovedSocketGoesOn) {
   ExpectTalks(moved, theirs_);
 }
 
-// Source: measured on Linux 6.18: a reply and a close; the second send fails, and the reply is there.
+// Source: measured on Linux 6.18: a reply and a close; the second send fails, and the reply is
+// there.
 CONFORM(Closing, AReplyBeforeTheEndIsNotLost) {
   ASSERT_EQ(ours_.Write("POST\r\n"), absl::OkStatus());
   ASSERT_EQ(theirs_.ReadExactly(6).value_or("lost"), "POST\r\n");
@@ -190,7 +191,7 @@ CONFORM(Resetting, AtEveryByteOfAReplyIsToldBehindIt) {
   }
 }
 
-// Source: turmoil tcp.rs (an inbound RST wakes a parked read).
+// Source: turmoil: an inbound RST wakes a parked read.
 CONFORM(Resetting, WakesAReader) {
   Task resetter = Go([&] {
     Sleep(kMoment);
@@ -199,7 +200,7 @@ CONFORM(Resetting, WakesAReader) {
   EXPECT_EQ(ErrnoOf(ReadByte(ours_).status()), ECONNRESET);
 }
 
-// Source: turmoil tcp.rs (an inbound RST wakes a parked read), for a writer.
+// Source: turmoil: an inbound RST wakes a parked read; here, a writer.
 CONFORM(Resetting, WakesAWriter) {
   Ends ends = Narrow();
   ends.client.set_deadline(Guard());
@@ -232,7 +233,7 @@ CONFORM(Resetting, FollowsACloseThatLeftDataUnread) {
   EXPECT_EQ(ErrnoOf(ReadByte(ours_).status()), ECONNRESET);
 }
 
-// Source: RFC 9293, section 3.10.7.1: what comes for a connection that is gone is answered by RST.
+// Source: turmoil tcp.rs hangup (EOF, writes, BrokenPipe); RFC 9293, section 3.10.7.1.
 CONFORM(Resetting, AnswersWhatComesAfterAClose) {
   theirs_.Close();
   EXPECT_EQ(ReadByte(ours_).value_or(99), 0U);

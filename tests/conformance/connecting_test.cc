@@ -63,7 +63,8 @@ CONFORM(Connecting, ToAPathInTheFileSystem) {
   ExpectConnects(*listener);
 }
 
-// Source: CPython test_socket NetworkConnectionNoServer; Go net TestDialClosedPortFailFast.
+// Source: userver socket_test.cpp ConnectFail; CPython test_socket NetworkConnectionNoServer; Go
+// net TestDialClosedPortFailFast.
 CONFORM(Connecting, ARefusalIsToldAtOnce) {
   const Address address = *Address::FromLiteral(world().Host(1), world().FreePort());
   const Instant began = Now();
@@ -81,7 +82,7 @@ CONFORM(Connecting, ARefusalIsToldAtOnce) {
   EXPECT_EQ(failure.tried[0].address, address.ToString());
 }
 
-// Source: Go net TestListenerClose (dialing a closed listener is refused).
+// Source: turmoil tcp.rs drop_listener; Go net TestListenerClose.
 CONFORM(Connecting, AListenerThatHasClosedRefuses) {
   Listener listener = Listen();
   const Address address = listener.local();
@@ -214,7 +215,7 @@ CONFORM(Connecting, EveryConnectionHasAPortOfItsOwn) {
   EXPECT_NE(first_server.peer(), second_server.peer());
 }
 
-// Source: Go net TestConcurrentPreferGoResolversDial's premise; Tokio tcp_connect.rs.
+// Source: turmoil tcp.rs server_concurrency.
 CONFORM(Connecting, ManyAtOnce) {
   constexpr int kMany = 50;
   Listener listener = Listen();

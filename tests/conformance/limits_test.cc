@@ -101,7 +101,7 @@ CONFORM(Limits, AProlongedDeadlineGoesOn) {
   EXPECT_EQ(Read(), absl::OkStatus());
 }
 
-// Source: Go net.Conn SetDeadline's contract: it applies to pending I/O, shortened as well.
+// Source: Go net.Conn, SetDeadline: "applies to all future and pending I/O".
 CONFORM(Limits, AShortenedDeadlineIsKept) {
   const Instant began = Now();
   ours_.set_deadline(Guard());
@@ -113,7 +113,8 @@ CONFORM(Limits, AShortenedDeadlineIsKept) {
   ExpectTook(began, absl::Milliseconds(20));
 }
 
-// Source: CPython settimeout from another thread takes effect on the next call; redial's on this one.
+// Source: CPython settimeout from another thread takes effect on the next call; redial's on this
+// one.
 CONFORM(Limits, AMovedTimeoutReachesAWait) {
   for (int round = 0; round < kRounds; ++round) {
     SetTimeout(absl::InfiniteDuration());
@@ -201,7 +202,7 @@ CONFORM(Limits, TheLargestTimeoutWaits) {
   EXPECT_EQ(Read(), absl::OkStatus());
 }
 
-// Source: design of redial's two limits (README): the earlier one holds.
+// Source: include/redial/socket.h: two limits, which both hold.
 CONFORM(Limits, TheEarlierOfDeadlineAndTimeoutHolds) {
   Instant began = Now();
   ours_.set_deadline(In(absl::Milliseconds(10)));

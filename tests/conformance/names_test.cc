@@ -47,7 +47,7 @@ class LookingUp : public Body {
   Instant began_;
 };
 
-// Source: Go net TestLookupHost's contract; getaddrinfo(3).
+// Source: getaddrinfo(3).
 CONFORM(LookingUp, ANameIsDialed) {
   Listener listener = Listen();
   world().names().Add("cache.test", world().Host(1));
@@ -74,7 +74,7 @@ CONFORM(LookingUp, AFamilyWithoutAddressesIsNotFound) {
             absl::NotFoundError("host 'cache.test' has no IPv6 address"));
 }
 
-// Source: RFC 1035, section 4.1.1 (SERVFAIL); Go net TestDialerPartialDeadline's kin: it isn't "no such host".
+// Source: RFC 1035, section 4.1.1 (SERVFAIL); Go net.DNSError: it isn't IsNotFound.
 CONFORM(LookingUp, AServerThatFailsIsUnavailable) {
   world().names().Add("cache.test", world().Host(1));
   world().names().Trouble("cache.test", {.fails = true});
@@ -106,7 +106,7 @@ CONFORM(LookingUp, ASlowAnswerIsWaitedFor) {
   EXPECT_GE(Now() - began_, absl::Milliseconds(30));
 }
 
-// Source: userver resolver_test.cpp CacheUpdates' opposite: redial keeps none of its own.
+// Source: include/redial/network.h: each dial asks anew.
 CONFORM(LookingUp, ANameThatMovesIsFoundAgain) {
   Listener listener = ListenOn(world().Host(3));
   const uint16_t port = listener.local().port();
@@ -116,7 +116,7 @@ CONFORM(LookingUp, ANameThatMovesIsFoundAgain) {
   EXPECT_EQ(DialName("moving.test", port).status(), absl::OkStatus());
 }
 
-// Source: getaddrinfo(3), AI_NUMERICHOST; Go net TestLookupIPAddr literals.
+// Source: getaddrinfo(3), AI_NUMERICHOST.
 CONFORM(LookingUp, ALiteralAsksNobody) {
   Listener listener = Listen();
   EXPECT_EQ(DialName(world().Host(1), listener.local().port()).status(), absl::OkStatus());
@@ -212,7 +212,8 @@ CONFORM(LookingUp, APastDeadlineAsksNobody) {
   EXPECT_THAT(world().names().queries(), IsEmpty());
 }
 
-// Source: curl issue of threads left by timed-out look-ups (libcurl "threaded resolver" docs): many at once leave nothing.
+// Source: libcurl's threaded resolver leaves a thread behind each look-up that timed out; redial's
+// leaves nothing.
 CONFORM(LookingUp, SixteenAtOnceAndASilentServer) {
   world().names().FallSilent();
   const size_t before = world().CountOpen();

@@ -39,7 +39,8 @@ CONFORM(Reading, GivesWhatIsThere) {
   EXPECT_EQ(got, "hello");
 }
 
-// Source: CPython test_socket BasicTCPTest.testOverFlowRecv; turmoil tcp.rs read_buf_smaller_than_msg.
+// Source: CPython test_socket BasicTCPTest.testOverFlowRecv; turmoil tcp.rs
+// read_buf_smaller_than_msg.
 CONFORM(Reading, ASmallBufferTakesAMessageInPieces) {
   Send(theirs_, "hello");
   char buffer[2];
@@ -53,7 +54,7 @@ CONFORM(Reading, ASmallBufferTakesAMessageInPieces) {
   EXPECT_EQ(got, "hello");
 }
 
-// Source: Go net TestZeroByteRead.
+// Source: Go net TestZeroByteRead; turmoil tcp.rs read_with_empty_buffer.
 CONFORM(Reading, IntoAnEmptyBufferGivesNothingAtOnce) {
   EXPECT_EQ(ours_.Read({}).value_or(99), 0U) << "nothing there";
   Send(theirs_, "x");
@@ -69,7 +70,7 @@ CONFORM(Reading, TheEndIsZeroAndStaysSo) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(ReadByte(ours_).value_or(99), 0U);
 }
 
-// Source: Go io TestReadFull's contract, over packets.
+// Source: Go io.ReadFull.
 CONFORM(Reading, ExactlySoManyBytesAcrossPackets) {
   Task peer = Go([&] {
     for (const char* part : {"he", "l", "lo wor", "ld"}) {
@@ -102,7 +103,7 @@ CONFORM(Reading, UpToADelimiterLeavesTheRest) {
   EXPECT_EQ(ours_.ReadExactly(4).value_or("nothing"), "rest");
 }
 
-// Source: h11 _receivebuffer tests (a delimiter split over two reads).
+// Source: asyncio test_streams.py test_readuntil_multi_chunks.
 CONFORM(Reading, ADelimiterMayBeSplitAcrossPackets) {
   Task peer = Go([&] {
     Send(theirs_, "line\r");
@@ -113,7 +114,7 @@ CONFORM(Reading, ADelimiterMayBeSplitAcrossPackets) {
   EXPECT_EQ(ours_.ReadExactly(4).value_or("nothing"), "more");
 }
 
-// Source: asyncio StreamReader.readuntil LimitOverrunError (test_readuntil_limit).
+// Source: asyncio test_streams.py test_readuntil_limit_found_sep.
 CONFORM(Reading, ADelimiterThatDoesntComeIsAnErrorThatLosesNothing) {
   Send(theirs_, "0123456789\n");
   const absl::Status status = ours_.ReadUntil("\n", {.max_bytes = 8}).status();
@@ -151,7 +152,7 @@ CONFORM(Reading, TryReadNeverWaits) {
   EXPECT_EQ(ErrnoOf(status), EAGAIN);
 }
 
-// Source: Go issue on reading what is there past a deadline; redial's separate way to it.
+// Source: recv(2), MSG_DONTWAIT.
 CONFORM(Reading, TryReadTakesWhatIsThereWhateverTheLimits) {
   Send(theirs_, "ab");
   ASSERT_EQ(ours_.ReadUntil("a").value_or("nothing"), "a");
@@ -217,7 +218,7 @@ CONFORM(Reading, ASecondReaderIsTurnedAway) {
   Send(theirs_, "x");
 }
 
-// Source: CPython test_socket testSendAll / testRecv of large messages; turmoil tcp.rs n_responses.
+// Source: CPython test_socket BasicTCPTest.testSendAll; RFC 9293, section 3.4.
 CONFORM(Reading, AMegabyteArrivesAsItWasSent) {
   std::string sent(1 << 20, ' ');
   for (size_t i = 0; i < sent.size(); ++i)
@@ -228,7 +229,8 @@ CONFORM(Reading, AMegabyteArrivesAsItWasSent) {
   EXPECT_TRUE(*got == sent);
 }
 
-// Source: turmoil tcp.rs hold_and_release_once_connected: a reader that waits gets what comes later.
+// Source: turmoil tcp.rs hold_and_release_once_connected: a reader that waits gets what comes
+// later.
 CONFORM(Reading, WaitsForWhatComesLater) {
   Task peer = Go([&] {
     Sleep(absl::Milliseconds(20));

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "redial/dial.h"
 #include "redial/failure.h"
 #include "redial/network.h"
 #include "redial/socket.h"
@@ -53,6 +54,19 @@ CONFORM(Silence, UnacknowledgedBytesEndAConnectionAtTheUserTimeout) {
   EXPECT_GE(Now() - began, absl::Milliseconds(500));
   EXPECT_EQ(status.code(), kUnavailable) << status;
   EXPECT_EQ(ErrnoOf(status), ETIMEDOUT);
+}
+
+// Source: turmoil: SYN retries that are exhausted are a timeout, not a reset; tcp(7), TCP_USER_TIMEOUT.
+CONFORM(Silence, UnansweredSynsEndInATimeoutAndNotInARefusal) {
+  const auto hole = world().MakeBlackHole(Address::Family::kIpv4, 0);
+  DialOptions options;
+  options.socket.user_timeout = absl::Milliseconds(300);
+  const Instant began = Now();
+  const absl::Status status = Dial(TargetOf(hole->address()), Guard(), {}, options).status();
+  EXPECT_GE(Now() - began, absl::Milliseconds(300));
+  EXPECT_EQ(status.code(), kUnavailable) << status;
+  EXPECT_EQ(ErrnoOf(status), ETIMEDOUT);
+  EXPECT_EQ(FailureOf(status)->sent, Sent::kNo);
 }
 
 // Source: tcp(7), TCP_KEEPIDLE; measured on Linux 6.18: 1/1/2 ended an idle reader at 3072 ms.

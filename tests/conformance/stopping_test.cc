@@ -104,7 +104,7 @@ CONFORM(Stopping, EndsAWrite) {
   EXPECT_EQ(FailureOf(status)->bytes_sent, ends.client.last_write_bytes());
 }
 
-// Source: Go context TestAfterFunc's kin: a stop that was requested before starts nothing.
+// Source: Go net.Dialer.DialContext, with a context that is done already.
 CONFORM(Stopping, BeforeAnythingStartsNothing) {
   stop_.request_stop();
   Listener listener = Listen();
@@ -170,7 +170,7 @@ CONFORM(Stopping, IsNoTimeoutAndATimeoutIsNoStop) {
   EXPECT_EQ(ReadByte(ends.client).status().code(), kCancelled);
 }
 
-// Source: userver socket_test.cpp Cancel: the socket is usable afterwards.
+// Source: include/redial/socket.h, set_stop_token.
 CONFORM(Stopping, AStoppedSocketWorksWithAnotherToken) {
   Ends ends = Connected();
   ends.client.set_stop_token(stop_.get_token());
@@ -201,7 +201,7 @@ CONFORM(Stopping, OneRequestEndsManyWaits) {
   EXPECT_EQ(stopped, 10);
 }
 
-// Source: gRPC retry_cancellation core end2end test; AWS SDK: no pause outlives a stop.
+// Source: gRPC core end2end retry_cancel_during_delay.
 CONFORM(Stopping, EndsThePauseBetweenTwoAttempts) {
   const Address nobody = *Address::FromLiteral(world().Host(1), world().FreePort());
   const auto client =

@@ -20,7 +20,7 @@ namespace {
 
 using Tasks = Body;
 
-// Source: Trio nursery: a scope doesn't end before its children (trio test_run.py test_nursery_warn_use_async_with).
+// Source: Trio reference, nurseries: a block doesn't end before its children.
 CONFORM(Tasks, ATaskIsJoinedWhenItGoes) {
   bool ran = false;
   {
@@ -52,7 +52,7 @@ CONFORM(Tasks, AssigningJoinsTheOneBefore) {
   EXPECT_EQ(++order, 2);
 }
 
-// Source: Go net TestAcceptTimeoutMustReturn's helper goroutine: a task that another one joins.
+// Source: std::thread: any thread may join.
 CONFORM(Tasks, AnotherTaskMayJoin) {
   bool ran = false;
   Task first = Go([&] {
@@ -66,7 +66,7 @@ CONFORM(Tasks, AnotherTaskMayJoin) {
   second.Join();
 }
 
-// Source: Boost.Fiber test_fiber_dispatch.cpp (fibers that launch fibers).
+// Source: Boost.Fiber: fibers may launch fibers.
 CONFORM(Tasks, TasksSpawnTasks) {
   std::atomic<int> leaves{0};
   std::function<void(int)> grow = [&](int depth) {
@@ -82,7 +82,7 @@ CONFORM(Tasks, TasksSpawnTasks) {
   EXPECT_EQ(leaves, 16);
 }
 
-// Source: Go memory model: a goroutine runs beside its starter, and both may wait for the other.
+// Source: std::thread: a thread runs beside its starter.
 CONFORM(Tasks, SpawnerAndTaskTakeTurns) {
   Event ping;
   Event pong;
@@ -126,7 +126,7 @@ CONFORM(Tasks, ARuntimesOwnSpawnRunsBesideToo) {
   EXPECT_EQ(runtime().Wait(done, Guard(), {}), WaitResult::kReady);
 }
 
-// Source: Go time TestMonotonicOverflow's premise; POSIX CLOCK_MONOTONIC.
+// Source: clock_gettime(2), CLOCK_MONOTONIC.
 CONFORM(Tasks, TheClockNeverRunsBackwards) {
   Instant last = Now();
   for (int i = 0; i < 5; ++i) {
@@ -148,7 +148,8 @@ CONFORM(Tasks, NoSeedComesTwice) {
 }
 
 #ifdef __cpp_exceptions
-// Source: Boost.Fiber test_fiber_dispatch.cpp test_replacement: exceptions caught across switches.
+// Source: Itanium C++ ABI, exception handling, section 2.2.2 (the stack of caught exceptions is a
+// thread's own).
 CONFORM(Tasks, ExceptionsStayWithTheirTask) {
   const auto thrower = [](int number) {
     for (int i = 0; i < 5; ++i) {
@@ -173,7 +174,7 @@ CONFORM(Tasks, ExceptionsStayWithTheirTask) {
 }
 #endif
 
-// Source: Boost.Fiber test_mutex_dispatch.cpp.
+// Source: Boost.Fiber, synchronization: a mutex suspends the fiber alone.
 CONFORM(Tasks, AMutexIsHeldAcrossAWait) {
   Mutex mutex;
   int inside = 0;

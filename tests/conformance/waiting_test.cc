@@ -169,7 +169,7 @@ CONFORM(Waiting, WaitForWaitsComeWhatMay) {
   EXPECT_TRUE(set);
 }
 
-// Source: Tokio sync_notify.rs notify_one_after_dropped_all (each passes the baton on).
+// Source: Tokio sync_notify.rs notified_multi_notify.
 CONFORM(Waiting, ManyWaitForOneEventInTurn) {
   Event event;
   std::atomic<int> passed{0};
@@ -221,7 +221,8 @@ CONFORM(Waiting, ClosingElsewhereEndsEveryWait) {
   }
 }
 
-// Source: measured on Linux 6.18: a thread that had polled a closed number read another's bytes.
+// Source: userver socket_test.cpp ReleaseReuse; measured on Linux 6.18: a thread that had polled a
+// closed number read another's bytes.
 CONFORM(Waiting, AReaderNeverReadsFromTheNextOwnerOfItsNumber) {
   for (int i = 0; i < 50; ++i) {
     StreamEnds old = Streams();

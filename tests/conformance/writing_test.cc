@@ -54,7 +54,7 @@ CONFORM(Writing, ATimeoutSaysHowMuchWentOut) {
   EXPECT_EQ(FailureOf(status)->sent, Sent::kMaybe);
 }
 
-// Source: userver socket_test.cpp (a write that times out reports 4 of 16 bytes).
+// Source: userver IoTimeout::BytesTransferred.
 CONFORM(Writing, WhatATimeoutSaysWentOutArrives) {
   ASSERT_EQ(ours_.set_operation_timeout(absl::Milliseconds(20)), absl::OkStatus());
   EXPECT_EQ(ours_.Write(std::string(kMuch, 'x')).code(), kDeadlineExceeded);
@@ -103,7 +103,7 @@ CONFORM(Writing, WaitsForRoomUntilAllIsOut) {
   EXPECT_EQ(ours_.ShutdownWrite(), absl::OkStatus());
 }
 
-// Source: turmoil tcp.rs write_zero.
+// Source: turmoil tcp.rs write_zero_bytes.
 CONFORM(Writing, NothingIsSoonWritten) {
   EXPECT_EQ(ours_.Write(""), absl::OkStatus());
   EXPECT_EQ(ours_.bytes_sent(), 0U);
@@ -137,7 +137,7 @@ CONFORM(Writing, ASecondWriterIsTurnedAway) {
   stop.request_stop();
 }
 
-// Source: Go net TestCloseWrite's peers at work: both write more than the connection holds.
+// Source: RFC 9293, section 3.1 (full duplex).
 CONFORM(Writing, BothEndsAtOnce) {
   static constexpr size_t kSize = size_t{1} << 18;
   std::vector<Task> tasks;
@@ -165,7 +165,7 @@ CONFORM(Writing, TimeoutsAreNeverEarly) {
   }
 }
 
-// Source: send(2), EPIPE / ECONNRESET; CPython test_socket (BrokenPipeError, never a signal).
+// Source: userver socket_test.cpp ErrorPeername; send(2), EPIPE and ECONNRESET.
 CONFORM(Writing, ToAPeerThatHasClosedFailsInTheEnd) {
   theirs_.Close();
   ours_.set_deadline(Guard());
