@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -226,6 +228,45 @@ CONFORM(AwaitingDatagrams, AQuestionIsAskedAgain) {
   ASSERT_EQ(client.set_operation_timeout(kHang), absl::OkStatus());
   ASSERT_EQ(client.Send("question"), absl::OkStatus());
   EXPECT_EQ(Received(client), "answer");
+}
+
+// Source: CPython test_socket ThreadedUDPSocketTest: one server, many clients.
+CONFORM(AwaitingDatagrams, AServiceAnswersManyClients) {
+  constexpr int kClients = 10;
+  Datagram service = Bind();
+  Task server = Go([&] {
+    service.set_deadline(Guard());
+    for (int i = 0; i < kClients; ++i) {
+      char buffer[64];
+      const auto received = service.ReceiveFrom(absl::MakeSpan(buffer));
+      ASSERT_EQ(received.status(), absl::OkStatus());
+      ASSERT_EQ(service.SendTo(std::string_view(buffer, received->size), received->from),
+                absl::OkStatus());
+    }
+  });
+  std::vector<Task> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(Go([&, i] {
+      Datagram client = ConnectTo(service.local());
+      ASSERT_EQ(client.Send(absl::StrCat("query ", i)), absl::OkStatus());
+      EXPECT_EQ(Received(client), absl::StrCat("query ", i));
+    }));
+  }
+}
+
+// Source: include/redial/datagram.h: one receives at a time, and a second one is told so.
+CONFORM(AwaitingDatagrams, ASecondReceiverIsTurnedAway) {
+  Datagram socket = Bind();
+  Task first = Go([&] { EXPECT_EQ(Receive(socket).status().code(), kFailedPrecondition); });
+  absl::Status status;
+  char buffer[1];
+  do {
+    Sleep(kMoment);
+    status = socket.TryReceive(absl::MakeSpan(buffer)).status();
+  } while (ErrnoOf(status) == EAGAIN);  // the first one hasn't come yet
+  EXPECT_EQ(status.code(), kFailedPrecondition);
+  EXPECT_EQ(ErrnoOf(status), EBUSY);
+  socket.Close();
 }
 
 }  // namespace

@@ -140,68 +140,6 @@ TEST_P(KernelDatagramTest, NobodyIsItsOwnPeer) {
   });
 }
 
-// One socket, two threads: what one sends is refused while the other waits for a reply.
-TEST_P(KernelDatagramTest, ARefusalEndsAWaitInProgress) {
-  Inside([&] {
-    Datagram client = Connect(FreePort());
-    auto sender = Runtime::Current().Spawn([&] {
-      testing::Sleep(absl::Milliseconds(20));
-      EXPECT_TRUE(client.Send("to nobody").ok());
-    });
-    const absl::Status status = Receive(client).status();
-    sender->Join();
-    EXPECT_EQ(FailureOf(status)->error, ECONNREFUSED) << status;
-  });
-}
-
-TEST_P(KernelDatagramTest, CloseFromAnotherThreadEndsAWait) {
-  Inside([&] {
-    Datagram socket = Bind(kLoopback);
-    auto closer = Runtime::Current().Spawn([&] {
-      testing::Sleep(absl::Milliseconds(20));
-      socket.Close();
-    });
-    const absl::Status status = Receive(socket).status();
-    closer->Join();
-    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  });
-}
-
-TEST_P(KernelDatagramTest, ASecondReceiverIsToldSo) {
-  Inside([&] {
-    Datagram socket = Bind(kLoopback);
-    auto first = Runtime::Current().Spawn([&] {
-      // The other one's look may come in between.
-      while (FailureOf(Receive(socket).status())->error == EBUSY) {
-      }
-    });
-    absl::Status status;
-    // Until the first one waits, this one finds nothing there.
-    do {
-      testing::Sleep(absl::Microseconds(10));
-      char buffer[1];
-      status = socket.TryReceive(absl::MakeSpan(buffer)).status();
-    } while (absl::IsUnavailable(status));
-    EXPECT_EQ(status.message(), "read: another thread is reading from this socket");
-    socket.Close();
-    first->Join();
-  });
-}
-
-TEST_P(KernelDatagramTest, WhatDoesNotFitTheReceiveBufferIsLost) {
-  Inside([&] {
-    Datagram service = Bind(kLoopback, {.receive_buffer = 4096});
-    Datagram client = Connect(service.local());
-    const std::string datagram(1000, 'x');
-    for (int i = 0; i < 100; ++i) ASSERT_TRUE(client.Send(datagram).ok());
-    ASSERT_TRUE(service.set_operation_timeout(absl::ZeroDuration()).ok());
-    while (Receive(service, 1000).ok()) {
-    }
-    EXPECT_GT(service.datagrams_received(), 0u);
-    EXPECT_LT(service.datagrams_received(), 100u);
-  });
-}
-
 class UnixDatagramTest : public KernelDatagramTest {
  protected:
   static Address Path(const std::string& name) {
