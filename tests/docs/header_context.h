@@ -51,6 +51,7 @@ extern const redial::PolicyList policies;
 extern const redial::PolicySet policy_set;
 extern const std::string target;
 extern redial::Client* const client;
+extern redial::FiberRuntime* const fibers;
 extern redial::Socket socket;
 extern redial::Stream& stream;
 extern redial::Descriptor& descriptor;
