@@ -173,6 +173,7 @@ void Dialer::Wait(Deadline until) {
     waiting.push_back(id);
   }
   const int which = runtime_.WaitAny(sources_, until, stop_);
+  if (which == Runtime::kStopped) stopped_ = true;
   if (which < 0 || static_cast<size_t>(which) < first_attempt) return;
   // The wait consumed this source's latch alone; the others keep theirs for the next one.
   now_ = runtime_.Now();

@@ -92,6 +92,7 @@ class Dialer {
   Instant now_;
   HappyEyeballs machine_;
   std::unique_ptr<Lookup> lookup_;  // null for a target that is an address
+  bool stopped_ = false;            // by the runtime, which is being shut down, or by the token
   bool took_ipv4_ = false;
   bool took_ipv6_ = false;
   std::vector<Attempt> attempts_;  // by their ids

@@ -78,7 +78,7 @@ absl::Status Dialer::Finish(absl::StatusCode code, int error, std::string_view m
 
 absl::Status Dialer::CheckLimits() {
   const bool expired = deadline_.expired(now_);
-  if (!expired && !stop_.stop_requested()) return absl::OkStatus();
+  if (!expired && !stopped_ && !stop_.stop_requested()) return absl::OkStatus();
   EndAll(expired ? ETIMEDOUT : ECANCELED);
   const auto code = expired ? absl::StatusCode::kDeadlineExceeded : absl::StatusCode::kCancelled;
   const int error = expired ? ETIMEDOUT : ECANCELED;

@@ -201,61 +201,6 @@ TEST_F(SimulationTest, ACrashedServerIsSilentAndThenResets) {
   EXPECT_EQ(sim_.Run(), absl::OkStatus());
 }
 
-// A scenario with everything that chance decides.
-std::string Storm(uint64_t seed) {
-  Simulation sim(seed, {.link = {.latency = absl::Milliseconds(2),
-                                 .jitter = absl::Milliseconds(3),
-                                 .spread = LatencySpread::kExponential,
-                                 .loss = 0.05,
-                                 .bandwidth = 1'000'000},
-                        .shuffle = true});
-  SimulatedHost& server = sim.AddHost("server");
-  server.Serve("echo", [] {
-    Listener listener = ListenOn("0.0.0.0:7");
-    std::vector<Task> tasks;
-    for (;;) {
-      auto peer = listener.Accept();
-      if (!peer.ok()) return;
-      auto socket = std::make_shared<Socket>(*std::move(peer));
-      tasks.push_back(*Runtime::Current().Spawn([socket] {
-        for (;;) {
-          const auto line = socket->ReadUntil("\n");
-          if (!line.ok() || !socket->Write(*line).ok()) return;
-        }
-      }));
-    }
-  });
-  for (int i = 0; i < 5; ++i) {
-    sim.AddHost(absl::StrCat("client", i)).Run("ask", [i] {
-      const auto client = Client::Create("tcp://server:7", {Retry({.max_attempts = 5})});
-      for (int k = 0; k < 40; ++k) {
-        const std::string line = absl::StrCat(std::string(static_cast<size_t>(k * i), 'x'), "\n");
-        auto answer =
-            client->Call({.operation = "echo", .timeout = absl::Seconds(9), .idempotent = true},
-                         [&](Socket& socket) -> absl::StatusOr<std::string> {
-                           if (auto sent = socket.Write(line); !sent.ok()) return sent;
-                           return socket.ReadUntil("\n");
-                         });
-        if (answer.ok()) {
-          EXPECT_EQ(*answer, line);
-        }
-        Sleep(absl::Milliseconds(Runtime::Current().NextSeed() % 100));
-      }
-    });
-  }
-  sim.After(absl::Seconds(1), [&server] { server.Crash(); });
-  sim.After(absl::Seconds(2), [&server] { server.Restart(); });
-  EXPECT_EQ(sim.Run(), absl::OkStatus());
-  EXPECT_GT(sim.TraceCount(), 1000u);
-  return absl::StrCat(sim.Trace(), absl::Hex(sim.TraceHash()), "\n");
-}
-
-TEST(SimulationTraceTest, IsTheSameForTheSameSeed) {
-  const std::string first = Storm(7);
-  EXPECT_EQ(first, Storm(7));
-  EXPECT_NE(first, Storm(8));
-}
-
 // Else a server would be started again while everything ends.
 TEST(SimulationEndTest, WhatWasPlannedForLaterNeverComes) {
   bool came = false;

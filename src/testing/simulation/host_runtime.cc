@@ -99,17 +99,17 @@ void HostRuntime::CountAfterDeath() {
   scheduler_.Abandon();
 }
 
-void HostRuntime::Charge(absl::Duration time) {
+void HostRuntime::Charge() {
   futile_ = reads_ = 0;
   Fiber* const fiber = scheduler_.current();
   if (fiber == nullptr || fiber->doomed_) return;
-  WaitIn(*fiber, {}, Deadline::After(scheduler_.now(), time), {});
+  WaitIn(*fiber, {}, Deadline::After(scheduler_.now(), kTimeOfTries), {});
 }
 
 // Perhaps under a lock, so nobody else runs; the clock goes on all the same.
 void HostRuntime::ReadTooOften() {
   reads_ = 0;
-  scheduler_.Advance(absl::Microseconds(1));
+  scheduler_.Advance(kTimeOfReads);
 }
 
 std::string HostRuntime::WhyNot(absl::Span<Source* const> sources) const {

@@ -59,7 +59,7 @@ class HostRuntime final : public Runtime {
   // and then: nothing else lets virtual time pass.
   void CountFutile() {
     if (++futile_ >= kFutileTries) [[unlikely]] {
-      Charge(absl::Microseconds(1));
+      Charge();
     }
   }
 
@@ -69,12 +69,15 @@ class HostRuntime final : public Runtime {
 
  private:
   class Attachment;
-  static constexpr int kFutileTries = 1'000;
-  static constexpr int kClockReads = 100'000;
+  // What these cost on a real machine, about.
+  static constexpr int kFutileTries = 100;
+  static constexpr absl::Duration kTimeOfTries = absl::Microseconds(20);
+  static constexpr int kClockReads = 1'000;
+  static constexpr absl::Duration kTimeOfReads = absl::Microseconds(25);
 
   int WaitIn(Fiber& fiber, absl::Span<Source* const> sources, Deadline deadline,
              const std::stop_token& stop);
-  void Charge(absl::Duration time);
+  void Charge();
   void ReadTooOften();
   // Nothing, or why nobody can wait for these here.
   std::string WhyNot(absl::Span<Source* const> sources) const;

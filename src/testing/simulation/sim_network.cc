@@ -123,6 +123,10 @@ absl::StatusOr<std::unique_ptr<Acceptor>> SimNetwork::Listen(const Address& addr
 
 absl::StatusOr<std::unique_ptr<Lookup>> SimNetwork::StartLookup(const ResolveRequest& request,
                                                                 const ResolverOptions& options) {
+  if (runtime_.dead()) {
+    runtime_.CountAfterDeath();
+    return ErrnoStatus(ENETDOWN, {.phase = Phase::kResolve, .sent = Sent::kNo});
+  }
   return StartSimLookup(host_, request, options);
 }
 
