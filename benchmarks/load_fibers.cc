@@ -36,7 +36,7 @@ class FiberLoad final : public Load {
     for (int i = 0; i < connections; ++i) {
       auto socket = Dial(*target);
       if (!socket.ok()) std::abort();
-      socket->set_stop_token(stop_.get_token());
+      socket->set_stop_token(stops_.emplace_back().get_token());
       Bound(*socket, kReadSeconds);
       sockets_.push_back(*std::move(socket));
     }
@@ -77,7 +77,7 @@ class FiberLoad final : public Load {
     if (!status.ok()) std::abort();
   }
 
-  std::stop_source stop_;
+  std::vector<std::stop_source> stops_;  // one each: any connection can be stopped by itself
   std::vector<Socket> sockets_;
   absl::StatusOr<FiberRuntime> fibers_;
 };
