@@ -40,6 +40,9 @@ REDIAL_COUNTED(int, poll, (pollfd * p, nfds_t n, int t), (p, n, t))
 REDIAL_COUNTED(int, ppoll, (pollfd * p, nfds_t n, const timespec* t, const sigset_t* s),
                (p, n, t, s))
 REDIAL_COUNTED(int, epoll_wait, (int e, epoll_event* v, int n, int t), (e, v, n, t))
+REDIAL_COUNTED(int, epoll_pwait2,
+               (int e, epoll_event* v, int n, const timespec* t, const sigset_t* s),
+               (e, v, n, t, s))
 REDIAL_COUNTED(int, epoll_ctl, (int e, int op, int fd, epoll_event* v), (e, op, fd, v))
 REDIAL_COUNTED(int, timerfd_settime, (int fd, int f, const itimerspec* n, itimerspec* o),
                (fd, f, n, o))
