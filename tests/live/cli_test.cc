@@ -11,6 +11,7 @@
 
 #include "redial/redial.h"
 #include "tests/live/servers.h"
+#include "tests/support/sanitized.h"
 #include "tools/flaky_server.h"
 
 namespace redial {
@@ -170,7 +171,7 @@ TEST(Cli, DemoShowsTheThreeAnswers) {
   EXPECT_THAT(finished.out, HasSubstr("All as it should be."));
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#if !defined(REDIAL_TESTS_SANITIZED)
 // Somebody sets the wall clock an hour forward, and then two hours back, while a call waits.
 TEST(Cli, ASteppedWallClockMovesNoDeadline) {
   REDIAL_NEEDS_PROGRAM("faketime");

@@ -12,6 +12,7 @@
 #include "tests/live/redis_client_bodies.h"
 #include "tests/live/servers.h"
 #include "tests/support/each_runtime.h"
+#include "tests/support/sanitized.h"
 
 namespace redial {
 namespace {
@@ -80,7 +81,7 @@ TEST(ExampleProgram, CountsVisitsOnThreadsAndInFibers) {
   EXPECT_EQ(testing::RunProgram({program, server.target(), "--fibers", "no"}).exit_code, 2);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#if !defined(REDIAL_TESTS_SANITIZED)
 // The server takes connections and says nothing: each attempt may last a second, and INCR has one.
 TEST(ExampleProgram, KeepsItsTimesInFibersWhileTheWallClockIsStepped) {
   REDIAL_NEEDS_PROGRAM("faketime");

@@ -14,23 +14,12 @@
 #include "tests/live/servers.h"
 #include "tests/support/each_runtime.h"
 #include "tests/support/kernel.h"
+#include "tests/support/sanitized.h"
 
 namespace redial {
 namespace {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define REDIAL_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define REDIAL_SANITIZED
-#endif
-#endif
-
-#if defined(REDIAL_SANITIZED)
-constexpr int kCalls = 500;
-#else
-constexpr int kCalls = 10'000;
-#endif
+constexpr int kCalls = testing::kSanitized ? 500 : 10'000;
 
 using testing::CountDescriptors;
 using testing::In;
