@@ -167,6 +167,26 @@ TEST_F(SimulatedHostTest, NobodyHasTheAddress) {
   });
 }
 
+TEST_F(SimulatedHostTest, APortLingersAfterItsConnections) {
+  const auto listen = [](bool reuse) {
+    return Listener::Listen(*Address::Parse("127.0.0.1:7"), {.reuse_address = reuse});
+  };
+  Run([&] {
+    {
+      auto listener = listen(false);
+      ASSERT_EQ(listener.status(), absl::OkStatus());
+      EXPECT_EQ(ErrnoOf(listen(true).status()), EADDRINUSE);
+      auto near = DialTo("tcp://127.0.0.1:7");
+      auto far = listener->Accept();
+      far->Close();
+    }
+    EXPECT_EQ(ErrnoOf(listen(false).status()), EADDRINUSE);
+    EXPECT_EQ(listen(true).status(), absl::OkStatus());
+    Sleep(absl::Minutes(1));
+    EXPECT_EQ(listen(false).status(), absl::OkStatus());
+  });
+}
+
 TEST_F(SimulatedHostTest, FibersShareAMutexAndAScope) {
   int inside = 0;
   Run([&] {

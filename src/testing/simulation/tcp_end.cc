@@ -109,6 +109,8 @@ void TcpEnd::Close() {
   user_closed_ = true;
   send_shut_ = receive_shut_ = true;
   if (state_ == State::kEstablished && !HasInput()) {
+    // Whoever ends it first remembers it for a while (TIME_WAIT).
+    if (!connection_.is_client(*this) && !at_end()) host_->Linger(local_.port());
     if (!sender_.finishing()) sender_.Finish();
   } else {
     // The peer is told that its bytes weren't read.

@@ -186,7 +186,8 @@ void TcpSender::Acknowledged(uint64_t upto) {
   unanswered_since_ = end_.fabric().now();
   sent_ = std::max(sent_, upto);
   if (stuck_ && upto > lost_from_) stuck_ = false;
-  if (!stuck_ && acknowledged_ == sent_) retransmit_at_ = kNeverDue;
+  // With a closed window it is also what asks whether that has opened.
+  if (!stuck_ && acknowledged_ == sent_ && !window_closed_) retransmit_at_ = kNeverDue;
   if (writer_waits_ &&
       written_ - std::min(written_, acknowledged_) <= send_buffer_ - send_buffer_ / 3) {
     writer_waits_ = false;
