@@ -274,6 +274,25 @@ TEST_F(SimulatedHostTest, TheEndTakesFibersThatIgnoreItOffTheProcessor) {
                           "(serves)\n"));
 }
 
+int Deepen(int depth) {
+  volatile char frame[256];
+  frame[0] = static_cast<char>(depth);
+  const int below = depth < 1'000'000 ? Deepen(depth + 1) : 0;
+  return below + frame[0];
+}
+
+TEST(SimulatedHostDeathTest, AStackOverflowNamesTheFiber) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(
+      {
+        Simulation sim(1, {.stack_size = 65'536});
+        sim.AddHost("parser").Run("deep", [] { Deepen(0); });
+        sim.Run().IgnoreError();
+      },
+      "fiber \"parser/deep\" ran over the end of its stack of 65536 bytes "
+      "\\(SimulationOptions.stack_size\\)");
+}
+
 TEST_F(SimulatedHostTest, MisuseIsToldByName) {
   Event event;
   EXPECT_EQ(client_.runtime().Wait(event, Deadline::Never(), {}), WaitResult::kStopped);

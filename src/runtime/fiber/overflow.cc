@@ -21,6 +21,9 @@ constexpr size_t kSignalStack = size_t{32} * 1024;
 // The handler that was there before; written once, before ours can run.
 constinit struct sigaction previous{};
 
+// Constant where nothing set it: a handler may not construct it.
+constinit thread_local const RunningFiber* running_fiber = nullptr;
+
 // Text put together without memory from the heap, which a signal handler may not ask for.
 class Line {
  public:
@@ -44,17 +47,17 @@ class Line {
   size_t size_ = 0;
 };
 
-void Report(const Fiber& fiber) {
+void Report(std::string_view name, uint64_t id, size_t size, std::string_view option) {
   Line line;
   line.Add("redial: ");
-  if (fiber.name.empty()) {
-    line.Add("fiber ").Add(fiber.id);
+  if (name.empty()) {
+    line.Add("fiber ").Add(id);
   } else {
     // Cut short rather than the sentence after it.
-    line.Add("fiber \"").Add(std::string_view(fiber.name).substr(0, 256)).Add("\"");
+    line.Add("fiber \"").Add(name.substr(0, 256)).Add("\"");
   }
-  line.Add(" ran over the end of its stack of ").Add(fiber.stack.size);
-  line.Add(" bytes (FiberOptions.stack_size)\n").Write();
+  line.Add(" ran over the end of its stack of ").Add(size);
+  line.Add(" bytes (").Add(option).Add(")\n").Write();
 }
 
 void PassOn(int signal, siginfo_t* info, void* context) {
@@ -75,7 +78,11 @@ void PassOn(int signal, siginfo_t* info, void* context) {
 void HandleFault(int signal, siginfo_t* info, void* context) {
   const Fiber* const fiber = Worker::CurrentFiber();
   if (fiber != nullptr && info->si_code > 0 && fiber->stack.GuardHolds(info->si_addr)) {
-    Report(*fiber);
+    Report(fiber->name, fiber->id, fiber->stack.size, "FiberOptions.stack_size");
+  }
+  const RunningFiber* const simulated = running_fiber;
+  if (simulated != nullptr && info->si_code > 0 && simulated->stack.GuardHolds(info->si_addr)) {
+    Report(*simulated->name, 0, simulated->stack.size, "SimulationOptions.stack_size");
   }
   PassOn(signal, info, context);
 }
@@ -90,6 +97,8 @@ bool Install() {
 }
 
 }  // namespace
+
+void SetRunningFiber(const RunningFiber* fiber) { running_fiber = fiber; }
 
 void ReportOverflows() { [[maybe_unused]] static const bool installed = Install(); }
 

@@ -39,7 +39,7 @@ Fiber::Fiber(Scheduler& scheduler, HostRuntime& host, uint64_t number, FiberSpec
       completion_(std::make_shared<Completion>()),
       stack_(stack),
       context_(std::move(spec.fn), stack) {
-  completion_->fiber = name_;
+  completion_->fiber = absl::StrCat(host.host(), "/", name_);
 }
 
 void Fiber::Wake() {
@@ -90,6 +90,9 @@ void Scheduler::Enqueue(Fiber& fiber) {
 
 Scheduler::Ended Scheduler::Run(Instant limit, bool until_done) {
   running_ = true;
+  runtime_internal::ReportOverflows();
+  const runtime_internal::SignalStack signals;
+  runtime_internal::SetRunningFiber(&running_fiber_);
   Ended ended = Ended::kDone;
   for (;;) {
     RunReady();
@@ -108,6 +111,7 @@ Scheduler::Ended Scheduler::Run(Instant limit, bool until_done) {
       events_.FireNext();
     } while (events_.Next() <= now_);
   }
+  runtime_internal::SetRunningFiber(nullptr);
   running_ = false;
   return ended;
 }
@@ -138,6 +142,7 @@ void Scheduler::RunFiber(Fiber& fiber) {
   fiber.state_ = Fiber::State::kRunning;
   fiber.begun_ = true;
   current_ = &fiber;
+  running_fiber_ = {.stack = fiber.stack_, .name = &fiber.completion_->fiber};
   {
     const ScopedRuntime scope(fiber.host_);
     fiber.context_.Resume();

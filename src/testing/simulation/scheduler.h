@@ -18,6 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "redial/time.h"
+#include "src/runtime/fiber/overflow.h"
 #include "src/runtime/fiber/stack_pool.h"
 #include "src/testing/simulation/event_queue.h"
 #include "src/testing/simulation/fiber.h"
@@ -89,6 +90,7 @@ class Scheduler {
   std::vector<Fiber*> batch_;
   std::list<std::unique_ptr<Call>> calls_;
   Fiber* current_ = nullptr;
+  runtime_internal::RunningFiber running_fiber_;  // for the report of an overflow
   bool running_ = false;
   int foreground_ = 0;
   uint64_t numbers_ = 0;
