@@ -125,14 +125,14 @@ TEST_F(SimulatedTcpTest, WhatNobodyAcknowledgesIsSentAgainEverLess) {
 // Recorded: .5 s ended after .919 s, 1 after 1.443, 2 after 2.439, 5 after 5.511, 30 after 30.6.
 TEST_F(SimulatedTcpTest, AUserTimeoutCountsFromTheSecondTimeInVain) {
   ServeOne();
-  for (const auto& [timeout, life] :
+  for (const auto& [timeout, its_life] :
        {std::pair(absl::Milliseconds(500), "0.9s"), std::pair(absl::Seconds(1), "1.4s"),
         std::pair(absl::Seconds(2), "2.4s"), std::pair(absl::Seconds(5), "5.4s"),
         std::pair(absl::Seconds(30), "30.4s")}) {
     server_.Restart();
     SocketOptions options = Patient();
     options.user_timeout = timeout;
-    Run([&, life = life] {
+    Run([&, life = its_life] {
       auto socket = Dial(options);
       server_.Crash();
       EXPECT_EQ(socket->Write("x"), absl::OkStatus());
