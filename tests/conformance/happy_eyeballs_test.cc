@@ -111,8 +111,8 @@ CONFORM(HappyEyeballs, EveryAddressIsInTheFailure) {
   const auto silent = AddHole(Address::Family::kIpv4, port);
   Add(world().Host(4));
   options_.attempt_delay = absl::Milliseconds(10);
-  const absl::Status status = DialName(port, absl::Milliseconds(100)).status();
-  ExpectTook(began_, absl::Milliseconds(100));
+  const absl::Status status = DialName(port, absl::Milliseconds(300)).status();
+  ExpectTook(began_, absl::Milliseconds(300));
   EXPECT_EQ(status.code(), kDeadlineExceeded);
   const Failure failure = *FailureOf(status);
   EXPECT_EQ(failure.phase, Phase::kConnect);
@@ -133,8 +133,8 @@ CONFORM(HappyEyeballs, OneDeadlineBoundsAllAddresses) {
   const auto second = AddHole(Address::Family::kIpv4, port);
   const auto third = AddHole(Address::Family::kIpv6, port);
   options_.attempt_delay = absl::Milliseconds(10);
-  const absl::Status status = DialName(port, absl::Milliseconds(60)).status();
-  ExpectTook(began_, absl::Milliseconds(60));
+  const absl::Status status = DialName(port, absl::Milliseconds(300)).status();
+  ExpectTook(began_, absl::Milliseconds(300));
   EXPECT_EQ(status.code(), kDeadlineExceeded);
   const Failure failure = *FailureOf(status);
   ASSERT_EQ(failure.tried.size(), 3U);
@@ -161,7 +161,7 @@ CONFORM(HappyEyeballs, FamiliesAreInterleaved) {
 CONFORM(HappyEyeballs, OneAddressIsOneAttempt) {
   const auto hole = AddHole(Address::Family::kIpv4, 0);
   options_.attempt_delay = absl::Milliseconds(10);
-  const absl::Status status = DialName(hole->address().port(), absl::Milliseconds(50)).status();
+  const absl::Status status = DialName(hole->address().port(), absl::Milliseconds(200)).status();
   EXPECT_EQ(status.code(), kDeadlineExceeded);
   EXPECT_EQ(FailureOf(status)->tried.size(), 1U);
 }
