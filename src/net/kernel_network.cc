@@ -7,9 +7,9 @@
 
 #include "redial/network.h"
 #include "redial/runtime.h"
+#include "src/net/address_error.h"
 #include "src/net/kernel_acceptor.h"
 #include "src/net/kernel_datagram.h"
-#include "src/net/address_error.h"
 #include "src/net/kernel_lookup.h"
 #include "src/net/kernel_stream.h"
 #include "src/net/sockaddr.h"
