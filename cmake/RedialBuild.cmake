@@ -80,6 +80,8 @@ function(redial_describe_library target export_name)
   set_target_properties(${target} PROPERTIES
     EXPORT_NAME ${export_name}
     LINKER_LANGUAGE CXX
+    # Installed libraries find each other wherever they lie together.
+    INSTALL_RPATH "$ORIGIN"
     VERSION ${PROJECT_VERSION}
     # No stable ABI before 1.0: each minor version is a library of its own.
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
