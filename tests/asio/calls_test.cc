@@ -1,6 +1,7 @@
 // redial's calls as Asio's asynchronous operations: every token, the executor that each resumes on,
 // and what the operation returns or throws.
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <stdexcept>
 #include <thread>
@@ -44,6 +45,18 @@ TEST_P(AsioCallsTest, KeepsAPromise) {
   io_.run();
   EXPECT_THAT(value.get(), IsOkAndHolds(3));
   EXPECT_THAT(status.get(), StatusIs(absl::StatusCode::kAborted, "no"));
+}
+
+// As with Asio's own objects, a future is kept by whoever runs the context.
+TEST_P(AsioCallsTest, KeepsAPromiseWhereItsContextRuns) {
+  auto value = calls_->Run(Three, asio::use_future);
+  EXPECT_EQ(value.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  auto thread = calls_->Run(Three, asio::use_future([](const absl::StatusOr<int>&) {
+                              return std::this_thread::get_id();
+                            }));
+  io_.run();
+  EXPECT_EQ(value.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  EXPECT_EQ(thread.get(), std::this_thread::get_id());
 }
 
 TEST_P(AsioCallsTest, CallsBackButNeverAtOnce) {
@@ -195,6 +208,7 @@ TEST_P(AsioCallsTest, TurnsAnExceptionIntoAStatus) {
 TEST_P(AsioCallsTest, LetsAHandlersExceptionOutOfRun) {
   calls_->Run(Three, [](const absl::StatusOr<int>&) { throw std::runtime_error("mine"); });
   EXPECT_THROW(io_.run(), std::runtime_error);
+  io_.restart();
   auto value = calls_->Run(Three, asio::use_future);
   io_.run();
   EXPECT_THAT(value.get(), IsOkAndHolds(3));

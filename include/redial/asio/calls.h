@@ -129,7 +129,8 @@ struct AsioCalls::Initiation {
 
   template <class Handler, class R, class Work>
   void operator()(Handler&& handler, std::in_place_type_t<R>, std::string name, Work work) const {
-    internal::StartAsioOperation<R>(calls->scope_, calls->executor_, std::forward<Handler>(handler),
+    internal::StartAsioOperation<R>(calls->scope_, calls->executor_,
+                                    std::decay_t<Handler>(std::forward<Handler>(handler)),
                                     std::move(name), calls->clock_.Now(), std::move(work));
   }
 

@@ -1,11 +1,13 @@
 // How `AsioCalls` runs an operation and brings its result back; nothing here is for users.
 //
+//   asio::io_context io;
 //   auto scope = std::make_shared<redial::internal::AsioScope>(
 //       [](std::string, absl::AnyInvocable<void()> work) {
 //         return redial::Runtime::Threads().Spawn(std::move(work));
 //       });
 //   redial::internal::StartAsioOperation<absl::Status>(
-//       scope, asio::system_executor(), [](const absl::Status&) {}, "PING", runtime.Now(),
+//       scope, asio::any_io_executor(io.get_executor()), [](const absl::Status&) {}, "PING",
+//       runtime.Now(),
 //       [](redial::internal::AsioStart) { return absl::OkStatus(); });
 //
 // An operation belongs to its scope from its start until its completion begins to run, or is thrown
@@ -14,14 +16,18 @@
 #ifndef REDIAL_ASIO_OPERATION_H_
 #define REDIAL_ASIO_OPERATION_H_
 
+#include <asio/any_io_executor.hpp>
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_type.hpp>
+#include <asio/dispatch.hpp>
 #include <asio/execution/context.hpp>
 #include <asio/execution_context.hpp>
 #include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 #include <asio/query.hpp>
+#include <asio/system_context.hpp>
 #include <atomic>
 #include <exception>
 #include <list>
@@ -64,7 +70,7 @@ class AsioOperation {
 
   std::stop_source stop_;
   // The scope's, under its lock.
-  const asio::execution_context* context_ = nullptr;  // that the handler belongs to, if known
+  const asio::execution_context* context_ = nullptr;  // of the executor that its result goes to
   bool listed_ = false;
   std::list<std::shared_ptr<AsioOperation>>::iterator place_;
   Task task_;
@@ -188,15 +194,34 @@ class AsioScopeService final : public asio::execution_context::service {
   std::vector<std::weak_ptr<AsioScope>> scopes_;
 };
 
-// Null where the executor names none.
+// Whether the executor says which execution context it belongs to, and that is one of its own. A
+// future's doesn't, and would leave it to the system where its value is set.
 template <class Executor>
-asio::execution_context* AsioContextOf(const Executor& executor) {
+constexpr bool KnowsItsContext() {
   if constexpr (asio::can_query<const Executor&, asio::execution::context_t>::value) {
-    return &static_cast<asio::execution_context&>(asio::query(executor, asio::execution::context));
+    return !std::is_same_v<decltype(asio::query(std::declval<const Executor&>(),
+                                                asio::execution::context)),
+                           asio::system_context&>;
   } else {
-    return &executor.context();
+    return false;
   }
 }
+
+// A handler whose result is brought to the executor of the `AsioCalls`, and handed over from there,
+// as from one of Asio's own I/O objects.
+template <class Handler, class Executor>
+struct HandedOver {
+  template <class R>
+  void operator()(R&& result) {
+    asio::dispatch(guard.get_executor(),
+                   [called = std::move(handler), with = std::forward<R>(result)]() mutable {
+                     std::move(called)(std::move(with));
+                   });
+  }
+
+  Handler handler;
+  asio::executor_work_guard<Executor> guard;
+};
 
 template <class R, class Work>
 R RunAsioWork(Work& work, AsioStart start) {
@@ -287,26 +312,41 @@ class TypedAsioOperation final
   std::atomic<bool> posted_{false};  // whoever raises it owns the handler
 };
 
-// Runs `work(AsioStart)` in a task of the scope's, and calls `handler(R)` through its associated
-// executor.
+// Runs `work(AsioStart)` in a task of the scope's, and calls `handler(R)` through `executor`.
 template <class R, class Executor, class Handler, class Work>
-void StartAsioOperation(const std::shared_ptr<AsioScope>& scope, const Executor& otherwise,
-                        Handler&& handler, std::string name, Instant begun, Work work) {
-  const auto executor = asio::get_associated_executor(handler, otherwise);
-  auto slot = asio::get_associated_cancellation_slot(handler);
-  using Operation =
-      TypedAsioOperation<R, std::decay_t<Handler>, std::remove_const_t<decltype(executor)>, Work>;
-  const auto operation = std::make_shared<Operation>(
-      scope, executor, std::forward<Handler>(handler), begun, std::move(work));
+void StartAsioOperationOn(const std::shared_ptr<AsioScope>& scope, const Executor& executor,
+                          Handler handler, asio::cancellation_slot slot, std::string name,
+                          Instant begun, Work work) {
+  using Operation = TypedAsioOperation<R, Handler, Executor, Work>;
+  const auto operation =
+      std::make_shared<Operation>(scope, executor, std::move(handler), begun, std::move(work));
   if (slot.is_connected()) {
     slot.assign([stop = operation->stop()](asio::cancellation_type type) mutable {
       using enum asio::cancellation_type;
       if ((type & (terminal | partial)) != none) stop.request_stop();
     });
   }
-  asio::execution_context* const context = AsioContextOf(executor);
-  if (scope->Meet(context)) asio::use_service<AsioScopeService>(*context).Watch(scope);
-  scope->Start(operation, context, std::move(name), [operation] { operation->Run(); });
+  asio::execution_context& context = asio::query(executor, asio::execution::context);
+  if (scope->Meet(&context)) asio::use_service<AsioScopeService>(context).Watch(scope);
+  scope->Start(operation, &context, std::move(name), [operation] { operation->Run(); });
+}
+
+// The same through the handler's associated executor, which is `otherwise` where it has none.
+template <class R, class Executor, class Handler, class Work>
+void StartAsioOperation(const std::shared_ptr<AsioScope>& scope, const Executor& otherwise,
+                        Handler handler, std::string name, Instant begun, Work work) {
+  using Associated = asio::associated_executor_t<Handler, Executor>;
+  const Associated associated = asio::get_associated_executor(handler, otherwise);
+  const auto slot = asio::get_associated_cancellation_slot(handler);
+  if constexpr (KnowsItsContext<Associated>()) {
+    StartAsioOperationOn<R>(scope, associated, std::move(handler), slot, std::move(name), begun,
+                            std::move(work));
+  } else {
+    HandedOver<Handler, Associated> handed_over{std::move(handler),
+                                                asio::executor_work_guard<Associated>(associated)};
+    StartAsioOperationOn<R>(scope, otherwise, std::move(handed_over), slot, std::move(name), begun,
+                            std::move(work));
+  }
 }
 
 // A call's options, in its task: stopped by the caller's token and by the operation's, named by a
