@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "redial/fiber.h"
 #include "redial/redial.h"
 #include "redial/testing/fake_network.h"
 #include "redial/testing/matchers.h"
