@@ -1,6 +1,7 @@
 #include "src/testing/simulation/link.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace redial::testing::internal {
@@ -33,14 +34,16 @@ int64_t Exponential(uint64_t draw, int64_t mean) {
   return static_cast<int64_t>((scaled >> 32) * static_cast<uint64_t>(mean) >> 32);
 }
 
+uint32_t InMillionths(double share) { return static_cast<uint32_t>(std::lround(share * 1e6)); }
+
 }  // namespace
 
 void Link::Configure(const LinkOptions& options) {
   latency_ = ToNanos(options.latency);
   jitter_ = ToNanos(options.jitter);
   spread_ = options.spread;
-  loss_ = static_cast<uint32_t>(options.loss * 1e6 + 0.5);
-  duplication_ = static_cast<uint32_t>(options.duplication * 1e6 + 0.5);
+  loss_ = InMillionths(options.loss);
+  duplication_ = InMillionths(options.duplication);
   bandwidth_ = options.bandwidth;
 }
 

@@ -58,7 +58,9 @@ Scheduler::Scheduler(size_t stack_size, uint64_t seed, bool shuffle)
 
 Scheduler::~Scheduler() {
   // What never returned can't be unwound: its stack stays, and with it what is on it.
-  for (std::unique_ptr<Fiber>& fiber : fibers_) fiber.release();
+  for (std::unique_ptr<Fiber>& fiber : fibers_) {
+    [[maybe_unused]] Fiber* const left = fiber.release();
+  }
 }
 
 absl::StatusOr<std::shared_ptr<Completion>> Scheduler::Start(HostRuntime& host, FiberSpec spec) {
