@@ -74,12 +74,17 @@ void Fabric::Settle(TcpConnection& connection) {
 }
 
 TcpEnd* Fabric::FindEnd(const Address& local, const Address& remote) const {
+  const Fiber* const fiber = scheduler_.current();
+  TcpEnd* found = nullptr;
   for (const auto& connection : connections_) {
     for (TcpEnd* end : {&connection->client(), &connection->server()}) {
-      if (end->open() && end->local() == local && end->remote() == remote) return end;
+      if (!end->open() || end->local() != local || end->remote() != remote) continue;
+      // Each host has a loopback of its own: the caller's means its own.
+      if (fiber == nullptr || end->host().name() == fiber->host().host()) return end;
+      if (found == nullptr) found = end;
     }
   }
-  return nullptr;
+  return found;
 }
 
 void Fabric::Suspect() {
