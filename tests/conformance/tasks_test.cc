@@ -147,10 +147,10 @@ CONFORM(Tasks, NoSeedComesTwice) {
   EXPECT_EQ(seeds.size(), 1000U);
 }
 
-#ifdef __cpp_exceptions
 // Source: Itanium C++ ABI, exception handling, section 2.2.2 (the stack of caught exceptions is a
 // thread's own).
 CONFORM(Tasks, ExceptionsStayWithTheirTask) {
+#ifdef __cpp_exceptions  // without them there is nothing to keep apart
   const auto thrower = [](int number) {
     for (int i = 0; i < 5; ++i) {
       try {
@@ -171,8 +171,8 @@ CONFORM(Tasks, ExceptionsStayWithTheirTask) {
   std::vector<Task> tasks;
   for (int i = 0; i < 6; ++i) tasks.push_back(Go([&, i] { thrower(i); }));
   thrower(6);
-}
 #endif
+}
 
 // Source: Boost.Fiber, synchronization: a mutex suspends the fiber alone.
 CONFORM(Tasks, AMutexIsHeldAcrossAWait) {
