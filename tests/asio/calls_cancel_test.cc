@@ -97,6 +97,7 @@ TEST_P(AsioCancelTest, NotTotallyAlone) {
   EXPECT_FALSE(stopped);
 }
 
+#if defined(__cpp_exceptions)
 TEST_P(AsioCancelTest, OfTheCoroutineThatAwaitsIt) {
   const SilentServer server;
   const Client client = ClientOf(server.target());
@@ -114,6 +115,7 @@ TEST_P(AsioCancelTest, OfTheCoroutineThatAwaitsIt) {
   io_.run();
   EXPECT_THAT(result, StatusIs(absl::StatusCode::kCancelled));
 }
+#endif
 
 TEST_P(AsioCancelTest, BesideTheCallersOwnStopToken) {
   const SilentServer server;

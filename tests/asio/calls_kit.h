@@ -1,4 +1,5 @@
-// What the tests of `AsioCalls` share: where calls run, and peers.
+// What the tests of `AsioCalls` share: where calls run, and peers. Tests with coroutines are for
+// builds with exceptions, as Asio's `co_spawn` is.
 #ifndef REDIAL_TESTS_ASIO_CALLS_KIT_H_
 #define REDIAL_TESTS_ASIO_CALLS_KIT_H_
 

@@ -63,6 +63,7 @@ TEST_P(AsioLifetimeTest, StopsWhatBelongsToAContextThatGoes) {
   EXPECT_THAT(elsewhere.get(), testing::IsOkAndHolds(3));
 }
 
+#if defined(__cpp_exceptions)
 TEST_P(AsioLifetimeTest, DestroysACoroutineWithItsContext) {
   const SilentServer server;
   const Client client = ClientOf(server.target());
@@ -82,6 +83,7 @@ TEST_P(AsioLifetimeTest, DestroysACoroutineWithItsContext) {
   context.reset();
   EXPECT_TRUE(frame.expired());
 }
+#endif
 
 // An I/O context that stops for a while loses nothing.
 TEST_P(AsioLifetimeTest, WaitsForAContextThatWasStopped) {
