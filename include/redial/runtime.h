@@ -81,6 +81,8 @@ class REDIAL_EXPORT Runtime {
   // something that is ready wins over both. Never early.
   int WaitAny(absl::Span<Source* const> sources, Deadline deadline, const std::stop_token& stop);
   WaitResult Wait(Source& source, Deadline deadline, const std::stop_token& stop);
+  // As Wait, for who has just read the clock.
+  WaitResult WaitFrom(Instant now, Source& source, Deadline deadline, const std::stop_token& stop);
   // kTimedOut when the time has come, kStopped when stop was requested before.
   WaitResult SleepUntil(Deadline deadline, const std::stop_token& stop);
 

@@ -1,4 +1,6 @@
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -35,6 +37,20 @@ absl::Status CheckConnectedStream(int fd) {
   return absl::OkStatus();
 }
 
+// Whether short reads mean what they do of a socket of redial's own: the kernel's TLS comes back
+// short between two records, and other protocols have rules of their own.
+KernelStream::Made MadeLike(int fd) {
+  int protocol = 0;
+  socklen_t size = sizeof(protocol);
+  if (::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0 || protocol != IPPROTO_TCP) {
+    return KernelStream::Made::kElsewhere;
+  }
+  char layer[16] = {};
+  size = sizeof(layer);
+  const bool plain = ::getsockopt(fd, IPPROTO_TCP, TCP_ULP, layer, &size) != 0 || size == 0;
+  return plain ? KernelStream::Made::kByRedial : KernelStream::Made::kElsewhere;
+}
+
 // Adds what every descriptor of redial's has; false with an errno.
 bool Prepare(int fd) {
   const int status = ::fcntl(fd, F_GETFL);
@@ -48,9 +64,9 @@ bool Prepare(int fd) {
 absl::StatusOr<Socket> Socket::Adopt(int fd) {
   if (absl::Status status = CheckConnectedStream(fd); !status.ok()) return status;
   if (!Prepare(fd)) return Unfit(fd, "can't be made non-blocking");
-  return Socket(std::make_unique<KernelStream>(
-      fd, KernelStream::State::kConnected, internal::LocalAddressOf(fd),
-      internal::PeerAddressOf(fd), KernelStream::Made::kElsewhere));
+  return Socket(std::make_unique<KernelStream>(fd, KernelStream::State::kConnected,
+                                               internal::LocalAddressOf(fd),
+                                               internal::PeerAddressOf(fd), MadeLike(fd)));
 }
 
 }  // namespace redial

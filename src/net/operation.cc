@@ -44,21 +44,22 @@ Operation::Outcome Operation::Check() {
 
 Operation::Outcome Operation::Wait(Source* want) {
   if (limits_.timeout_nanos() == 0) return Outcome::kWouldWait;
-  if (!start_) start_ = Runtime::Current().Now();
+  Runtime& runtime = Runtime::Current();
+  const Instant now = runtime.Now();
+  if (!start_) start_ = now;
   limits_.waiters_.fetch_add(1, std::memory_order_seq_cst);
-  const Outcome outcome = WaitBounded(want);
+  const Outcome outcome = WaitBounded(runtime, now, want);
   limits_.waiters_.fetch_sub(1, std::memory_order_seq_cst);
   return outcome;
 }
 
-Operation::Outcome Operation::WaitBounded(Source* want) {
-  Runtime& runtime = Runtime::Current();
+Operation::Outcome Operation::WaitBounded(Runtime& runtime, Instant now, Source* want) {
   const Deadline bound = Bound();
   WaitResult result;
   if (want != nullptr) {
-    result = runtime.Wait(*want, bound, stop_);
+    result = runtime.WaitFrom(now, *want, bound, stop_);
   } else {
-    const Deadline pause = Deadline::AfterNanos(runtime.Now(), kPauseNanos);
+    const Deadline pause = Deadline::AfterNanos(now, kPauseNanos);
     result = runtime.SleepUntil(Earlier(bound, pause), stop_);
   }
   if (result == WaitResult::kStopped) return Outcome::kStopped;

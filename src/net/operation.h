@@ -94,7 +94,7 @@ class Operation {
 
  private:
   Deadline Bound() const;
-  Outcome WaitBounded(Source* want);
+  Outcome WaitBounded(Runtime& runtime, Instant now, Source* want);
 
   Limits& limits_;
   const std::stop_token& stop_;

@@ -62,6 +62,18 @@ WaitResult Runtime::Wait(Source& source, Deadline deadline, const std::stop_toke
   return ToWaitResult(WaitAny(sources, deadline, stop));
 }
 
+WaitResult Runtime::WaitFrom(Instant now, Source& source, Deadline deadline,
+                             const std::stop_token& stop) {
+  if (!deadline.is_never()) {
+    if (deadline.is_past()) return WaitResult::kTimedOut;
+    CheckClock(now, deadline);
+    if (deadline.expired(now)) return WaitResult::kTimedOut;
+  }
+  if (stop.stop_requested()) return WaitResult::kStopped;
+  Source* const sources[] = {&source};
+  return ToWaitResult(DoWait(now, sources, deadline, stop));
+}
+
 void Runtime::WaitFor(Source& source) {
   while (Wait(source, Deadline::Never(), {}) != WaitResult::kReady) continue;
 }

@@ -1,11 +1,18 @@
 #include "redial/source.h"
 
+#include <sched.h>
+
 #include <cassert>
 #include <mutex>
 
 #include "redial/descriptor.h"
 
 namespace redial {
+
+void BriefLock::LockSlow() {
+  do ::sched_yield();
+  while (taken_.exchange(true, std::memory_order_acquire));
+}
 
 Source::~Source() {
   assert(head_ == nullptr && "a source was destroyed while somebody waited for it");
@@ -31,11 +38,26 @@ bool Source::BeginWait(WaitNode& node) {
   return ConsumeLocked();
 }
 
+void Source::DetachLocked(WaitNode& node) {
+  (node.prev != nullptr ? node.prev->next : head_) = node.next;
+  if (node.next != nullptr) node.next->prev = node.prev;
+}
+
+bool Source::ConsumeAndEndWait(WaitNode& node) {
+  bool ready = false;
+  {
+    std::lock_guard lock(mu_);
+    DetachLocked(node);
+    ready = ConsumeLocked();
+  }
+  if (node.pinned) descriptor_->Unpin();
+  return ready;
+}
+
 void Source::EndWait(WaitNode& node, bool reported) {
   {
     std::lock_guard lock(mu_);
-    (node.prev != nullptr ? node.prev->next : head_) = node.next;
-    if (node.next != nullptr) node.next->prev = node.prev;
+    DetachLocked(node);
     if (reported) latched_ = false;
   }
   // Outside the lock: the last one out closes the descriptor.

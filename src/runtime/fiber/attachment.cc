@@ -29,9 +29,21 @@ void Attachment::Watch(Poller& poller) {
 }
 
 int Attachment::Look() {
+  if (single()) {
+    attached_ = 0;
+    if (sources_[0]->ConsumeAndEndWait(nodes_[0])) ready_ = 0;
+    return ready_;
+  }
   for (size_t i = 0; i < sources_.size() && ready_ == kNone; ++i) {
     if (sources_[i]->Consume()) ready_ = static_cast<int>(i);
   }
+  return ready_;
+}
+
+int Attachment::LookAgain() {
+  if (!single()) return Look();
+  attached_ = 1;
+  if (sources_[0]->BeginWait(nodes_[0])) ready_ = 0;
   return ready_;
 }
 

@@ -24,14 +24,19 @@ class Attachment {
 
   // The index of the source that is ready, or kNone.
   int ready() const { return ready_; }
-  // Looks at the latches.
+  // Looks at the latches. Lets go of an only source, which saves taking its lock once more.
   int Look();
+  // As Look, but stays attached, or is so again.
+  int LookAgain();
   // A source that the kernel can't watch, or kNone: it must be looked at every now and then.
   int unwatched() const { return unwatched_; }
   void Detach();
 
  private:
   void Watch(Poller& poller);
+
+  // The common case: a wait for one thing, whose registration stays.
+  bool single() const { return sources_.size() == 1 && !sources_[0]->foreign(); }
 
   Fiber& fiber_;
   Poller& poller_;

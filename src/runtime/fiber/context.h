@@ -27,6 +27,8 @@ class REDIAL_EXPORT FiberContext {
   void Suspend();
 
   bool finished() const { return finished_; }
+  // Where its stack stands while it is suspended: what it touches first when it goes on.
+  const void* stack_pointer() const { return inside_; }
 
  private:
   // __cxa_eh_globals, which the ABI fixes: a pointer and a count.
@@ -45,13 +47,14 @@ class REDIAL_EXPORT FiberContext {
 
   void Run() noexcept;  // what leaves `fn` by an exception ends the program here
 
-  absl::AnyInvocable<void()> fn_;
-  bool finished_ = false;
+  // What each switch needs stands first.
   void* inside_ = nullptr;   // where Resume jumps to
   void* outside_ = nullptr;  // where Suspend jumps to
+  ExceptionState exceptions_;
+  bool finished_ = false;
+  absl::AnyInvocable<void()> fn_;
   Identity fiber_;
   Identity thread_;
-  ExceptionState exceptions_;
 };
 
 }  // namespace redial::runtime_internal

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -32,16 +34,24 @@ class Fiber final : public Waiter, public Timer {
   Fiber(Worker& worker, std::string the_name, uint64_t the_id, absl::AnyInvocable<void()> fn,
         Stack its_stack, size_t above, std::shared_ptr<Event> when_done)
       : home(worker),
+        context(std::move(fn), {its_stack.bottom, its_stack.size - above}),
         stack(its_stack),
         id(the_id),
         name(std::move(the_name)),
-        done(std::move(when_done)),
-        context(std::move(fn), {its_stack.bottom, its_stack.size - above}) {}
+        done(std::move(when_done)) {}
 
   void Wake() override;
 
-  // Nobody knows of it yet: the sources' locks publish this with the place in their lists.
-  void BeginWaiting() { state_.store(kWaiting, std::memory_order_relaxed); }
+  // Whoever is to wake it finds it by way of its sources' locks, which publish this; but a stop may
+  // have kept its callback from an earlier wait. That one either sees this, or is seen by a look at
+  // the token that comes after it.
+  void BeginWaiting(bool stoppable) {
+    if (stoppable) {
+      WaitAgain();
+    } else {
+      state_.store(kWaiting, std::memory_order_relaxed);
+    }
+  }
   // After it was woken: from here on, whoever wakes it queues it.
   void WaitAgain() { state_.exchange(kWaiting, std::memory_order_acq_rel); }
   // It let go of its sources, and ran because it was woken: it stands in no queue.
@@ -56,32 +66,59 @@ class Fiber final : public Waiter, public Timer {
 
   std::string ReportedName() const;
 
+  // Fetches what it needs first into the cache.
+  void Prefetch() const;
+
+ private:
+  // What a wake-up and the loop touch stands first, and together in one cache line.
+  enum State : int { kRunning = 0, kWaiting = 1, kWoken = 2 };
+  std::atomic<int> state_{kRunning};
+
+ public:
+  bool timed_out = false;
   Worker& home;
+  Fiber* next_in_queue = nullptr;
+  // Where its stack stood when it suspended.
+  const void* suspended_at = nullptr;
+  // Until when it waits. Its timer may still stand where an earlier wait put it.
+  Deadline deadline = Deadline::Never();
+  Attachment* attachment = nullptr;
+
+  FiberContext context;
   const Stack stack;
   const uint64_t id;
   std::string name;  // empty for a number; guarded by its worker's lock
   std::shared_ptr<Event> done;
-  FiberContext context;
-
-  Fiber* next_in_queue = nullptr;
   // The worker's list of all its fibers, guarded by its lock.
   Fiber* older = nullptr;
   Fiber* newer = nullptr;
 
-  // Until when it waits. Its timer may still stand where an earlier wait put it.
-  Deadline deadline = Deadline::Never();
-  bool timed_out = false;
-  Attachment* attachment = nullptr;
+  // A stop wakes it. Kept from one wait to the next, since most of a fiber's waits have the same
+  // token: registering means taking a lock that all who share the token share, and touching their
+  // stacks. A stop that isn't meant any more only makes a wait look again.
+  void WakeOn(const std::stop_token& token) {
+    if (token == stop_token_) return;
+    on_stop_.reset();
+    stop_token_ = token;
+    on_stop_.emplace(token, WakeFiber{this});
+  }
+  void ForgetStop() { on_stop_.reset(); }
 
  private:
-  enum State : int { kRunning = 0, kWaiting = 1, kWoken = 2 };
-  std::atomic<int> state_{kRunning};
+  struct WakeFiber {
+    Fiber* fiber;
+    void operator()() const noexcept { fiber->Wake(); }
+  };
+
+  std::stop_token stop_token_;
+  std::optional<std::stop_callback<WakeFiber>> on_stop_;
 };
 
 // Fibers in line, first in, first out, linked through themselves. Needs outside locking.
 class FiberQueue {
  public:
   bool empty() const { return first_ == nullptr; }
+  Fiber& first() { return *first_; }
   void Push(Fiber& fiber) {
     fiber.next_in_queue = nullptr;
     (first_ == nullptr ? first_ : last_->next_in_queue) = &fiber;

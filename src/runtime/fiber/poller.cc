@@ -124,11 +124,21 @@ void Poller::Wait(std::optional<int64_t> nanos) {
   if (n <= 0) return;
   const StdMutexLock lock(mu_);
   for (int i = 0; i < n; ++i) {
+    // Entries and sources of thousands of connections are rarely in the cache.
+    if (i + 4 < n) __builtin_prefetch(events[i + 4].data.ptr);
+    if (i + 2 < n) PrefetchSource(events[i + 2].data.ptr);
     if (events[i].data.ptr != nullptr)
       Tell(*static_cast<Entry*>(events[i].data.ptr), events[i].events);
   }
   // None of these was in the kernel's set when it reported, or else they have just been passed over.
   released_.clear();
+}
+
+void Poller::PrefetchSource(const void* entry) {
+  if (entry == nullptr) return;
+  const Source* const source = static_cast<const Entry*>(entry)->read.source;
+  __builtin_prefetch(source, 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(source) + 64, 1);
 }
 
 void Poller::Tell(Entry& entry, uint32_t events) {

@@ -71,6 +71,7 @@ class Poller {
   void Detach(Half& half) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool TakeAllBack();
   int WaitForEvents(epoll_event* events, std::optional<int64_t> nanos);
+  static void PrefetchSource(const void* entry);
   static void Tell(Entry& entry, uint32_t events);
 
   int epoll_ = -1;

@@ -23,6 +23,7 @@ constinit thread_local Worker* worker_of_this_thread = nullptr;
 constexpr int kBatch = 64;
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr size_t kCacheLine = 64;
+constexpr size_t kWaitFrames = 1280;
 
 class FiberTask final : public Task::Handle {
  public:
@@ -37,6 +38,15 @@ class FiberTask final : public Task::Handle {
 
 void Fiber::Wake() {
   if (state_.fetch_or(kWoken, std::memory_order_acq_rel) == kWaiting) home.Enqueue(*this);
+}
+
+void Fiber::Prefetch() const {
+  // Of ten thousand stacks few are still in the cache. What the frames of a wait take up is some
+  // twenty lines, and the fiber stands above them.
+  const char* line = static_cast<const char*>(suspended_at);
+  if (line == nullptr) return;
+  const char* const end = std::min(line + kWaitFrames, reinterpret_cast<const char*>(this + 1));
+  for (; line < end; line += kCacheLine) __builtin_prefetch(line, 1);
 }
 
 std::string Fiber::ReportedName() const { return name.empty() ? absl::StrCat("fiber ", id) : name; }
@@ -142,6 +152,7 @@ Fiber* Worker::Make(std::string name, absl::AnyInvocable<void()> fn, std::shared
 void Worker::Finish(Fiber& fiber) {
   std::shared_ptr<Event> done;
   timers_.Remove(fiber);
+  fiber.ForgetStop();
   {
     const StdMutexLock lock(mu_);
     (fiber.newer != nullptr ? fiber.newer->older : newest_) = fiber.older;
@@ -171,7 +182,7 @@ void Worker::Loop() {
   for (;;) {
     inbox_.TakeAll(queue_);
     RunBatch();
-    if (StopRunning()) return;
+    if (over()) return;
     if (stopping_.load(std::memory_order_acquire)) {
       if (!woke_all_) WakeAll();
       if (MayEnd()) return;
@@ -183,8 +194,11 @@ void Worker::Loop() {
 
 void Worker::RunBatch() {
   for (int i = 0; i < kBatch && !queue_.empty(); ++i) {
-    Run(queue_.Pop());
-    if (StopRunning()) return;
+    Fiber& fiber = queue_.Pop();
+    // While this one runs.
+    if (!queue_.empty()) queue_.first().Prefetch();
+    Run(fiber);
+    if (over()) return;
   }
 }
 
@@ -195,9 +209,14 @@ void Worker::Run(Fiber& fiber) {
   // finds this fiber, or this finds the flag.
   std::atomic_signal_fence(std::memory_order_seq_cst);
   if (!abandoned_.load(std::memory_order_relaxed)) fiber.context.Resume();
+  fiber.suspended_at = fiber.context.stack_pointer();
   current_.store(nullptr, std::memory_order_release);
   switches_.store(switches_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  if (fiber.context.finished() && !poller_.forked()) Finish(fiber);
+  if (poller_.forked()) {
+    over_ = true;
+  } else if (fiber.context.finished()) {
+    Finish(fiber);
+  }
 }
 
 void Worker::FireTimers(Instant now) {

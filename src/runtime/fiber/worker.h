@@ -101,7 +101,8 @@ class Worker final : public Runtime {
            const std::stop_token& stop, bool stoppable);
   int SuspendUntilReady(Fiber& fiber, Attachment& attachment, Deadline deadline,
                         const std::stop_token& stop, bool stoppable);
-  int Look(Fiber& fiber, Attachment& attachment, const std::stop_token& stop, bool stoppable);
+  // What ends a wait although no source is ready, or Attachment::kNone.
+  int WhyElse(const Fiber& fiber, const std::stop_token& stop, bool stoppable) const;
   // The current fiber, if it is this worker's and may suspend.
   Fiber* Suspendable();
   // Whose waits those on this thread are, if not this worker's.
@@ -121,9 +122,8 @@ class Worker final : public Runtime {
   void Withdraw();
   bool MayEnd();
   void LeaveFibers();
-  bool StopRunning() const {
-    return abandoned_.load(std::memory_order_acquire) || poller_.forked();
-  }
+  // No other fiber runs any more.
+  bool over() const { return over_ || abandoned_.load(std::memory_order_acquire); }
   Fiber* Make(std::string name, absl::AnyInvocable<void()> fn, std::shared_ptr<Event> done);
 
   const std::shared_ptr<Fleet> fleet_;
@@ -137,6 +137,7 @@ class Worker final : public Runtime {
   std::atomic<Fiber*> current_{nullptr};
   std::atomic<uint64_t> switches_{0};
   bool woke_all_ = false;
+  bool over_ = false;  // the process was forked by a fiber
 
   FiberInbox inbox_;
   // In the kernel, or about to be: whoever brings a fiber must notify. See FiberInbox::Push.

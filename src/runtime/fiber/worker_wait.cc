@@ -1,6 +1,5 @@
 // How a fiber waits.
 #include <cstddef>
-#include <optional>
 
 #include "src/runtime/fiber/attachment.h"
 #include "src/runtime/fiber/worker.h"
@@ -10,11 +9,6 @@ namespace {
 
 // How long a source that the kernel can't watch goes without a try.
 constexpr int64_t kSliceNanos = 10'000'000;
-
-struct WakeOnStop {
-  Fiber* fiber;
-  void operator()() const noexcept { fiber->Wake(); }
-};
 
 }  // namespace
 
@@ -53,20 +47,24 @@ int Worker::Wait(Fiber& fiber, Instant now, absl::Span<Source* const> sources, D
       return kStopped;
     }
   }
-  fiber.BeginWaiting();
+  const bool has_token = stop.stop_possible();
+  if (has_token) fiber.WakeOn(stop);
+  fiber.BeginWaiting(has_token);
   Attachment attachment(fiber, poller_, sources);
-  if (attachment.ready() != Attachment::kNone) {
+  int result = attachment.ready();
+  if (result == Attachment::kNone && has_token && stop.stop_requested()) result = kStopped;
+  if (result != Attachment::kNone) {
     attachment.Detach();
     if (!fiber.EndWaitingUnwoken()) Suspend(fiber);
     fiber.EndWaiting();
-    return attachment.ready();
+    return result;
   }
   Deadline bound = deadline;
   if (attachment.unwatched() != Attachment::kNone) [[unlikely]] {
     if (deadline.is_never()) now = Now();
     bound = Earlier(deadline, Deadline::AfterNanos(now, kSliceNanos));
   }
-  const int result = SuspendUntilReady(fiber, attachment, bound, stop, stoppable);
+  result = SuspendUntilReady(fiber, attachment, bound, stop, stoppable);
   if (result == kTimedOut && bound != deadline && !deadline.expired(Now())) {
     return attachment.unwatched();  // a false report: it will be tried
   }
@@ -75,24 +73,23 @@ int Worker::Wait(Fiber& fiber, Instant now, absl::Span<Source* const> sources, D
 
 int Worker::SuspendUntilReady(Fiber& fiber, Attachment& attachment, Deadline deadline,
                               const std::stop_token& stop, bool stoppable) {
-  std::optional<std::stop_callback<WakeOnStop>> on_stop;
-  if (stop.stop_possible()) on_stop.emplace(stop, WakeOnStop{&fiber});
   if (!deadline.is_never()) ArmTimer(fiber, deadline);
   int result = Attachment::kNone;
   bool woken = true;
   for (;;) {
     Suspend(fiber);
     // Woken: further wake-ups do nothing but latch.
-    result = Look(fiber, attachment, stop, stoppable);
+    result = attachment.Look();
+    if (result == Attachment::kNone) result = WhyElse(fiber, stop, stoppable);
     if (result != Attachment::kNone) break;
     fiber.WaitAgain();
-    result = Look(fiber, attachment, stop, stoppable);
+    result = attachment.LookAgain();
+    if (result == Attachment::kNone) result = WhyElse(fiber, stop, stoppable);
     if (result == Attachment::kNone) continue;
     woken = false;
     break;
   }
   attachment.Detach();
-  on_stop.reset();
   fiber.deadline = Deadline::Never();
   fiber.timed_out = false;
   if (!woken && !fiber.EndWaitingUnwoken()) Suspend(fiber);
@@ -100,9 +97,7 @@ int Worker::SuspendUntilReady(Fiber& fiber, Attachment& attachment, Deadline dea
   return result;
 }
 
-int Worker::Look(Fiber& fiber, Attachment& attachment, const std::stop_token& stop,
-                 bool stoppable) {
-  if (const int ready = attachment.Look(); ready != Attachment::kNone) return ready;
+int Worker::WhyElse(const Fiber& fiber, const std::stop_token& stop, bool stoppable) const {
   if (stop.stop_requested()) return kStopped;
   if (stoppable && stopping_.load(std::memory_order_relaxed)) return kStopped;
   return fiber.timed_out ? kTimedOut : Attachment::kNone;
