@@ -54,6 +54,10 @@ struct FiberCounts {
 struct FiberOptions {
   // Threads that run fibers, at most 1024; 0 for as many as the process may use processors.
   int workers = 0;
+  // Starts no thread: the single worker (`workers` is 0 or 1) is whichever thread calls `Run`, or
+  // `Shutdown`, for as long as that takes. Between two calls no fiber runs. A process that stays
+  // single-threaded spares the kernel and the C library the locks that threads would need.
+  bool on_calling_thread = false;
   // Bytes of address space for each fiber's stack, from 16 KiB to 1 GiB. Only the pages that were
   // touched cost memory.
   size_t stack_size = size_t{128} * 1024;
@@ -90,7 +94,8 @@ class REDIAL_EXPORT FiberRuntime {
   // be left behind.
   ~FiberRuntime();
 
-  // Runs `fn` in a fiber, and returns when it has.
+  // Runs `fn` in a fiber, and returns when it has. With `on_calling_thread`: kFailedPrecondition
+  // while another thread is in here.
   absl::Status Run(absl::AnyInvocable<void()> fn);
 
   // Starts a fiber on the next worker in turn. The task may be joined on any thread and in any

@@ -44,6 +44,8 @@ std::string Refusal(const FiberOptions& options) {
 
 TEST(FiberOptions, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(Refusal({.workers = -1}), "FiberOptions.workers is -1; it must be from 0 to 1024");
+  EXPECT_EQ(Refusal({.workers = 2, .on_calling_thread = true}),
+            "FiberOptions.workers is 2; it must be 0 or 1 with on_calling_thread");
   EXPECT_EQ(Refusal({.stack_size = 4096}),
             "FiberOptions.stack_size is 4096; it must be from 16384 to 1073741824 bytes");
   EXPECT_EQ(Refusal({.shutdown_timeout = -absl::Seconds(1)}),
@@ -68,6 +70,50 @@ TEST(FiberRuntime, RunsUntilTheFunctionReturns) {
                   .ok());
   EXPECT_NE(there, here);
   EXPECT_EQ(&Rt(), &Runtime::Threads());
+}
+
+TEST(FiberRuntime, RunsOnTheCallingThread) {
+  FiberRuntime fibers = Make({.on_calling_thread = true});
+  const std::thread::id here = std::this_thread::get_id();
+  Event event;
+  int steps = 0;
+  absl::StatusOr<Task> background = fibers.Spawn([&] {
+    ++steps;
+    Rt().WaitFor(event);
+    ++steps;
+  });
+  ASSERT_TRUE(background.ok());
+  EXPECT_EQ(steps, 0) << "nobody runs fibers yet";
+  EXPECT_TRUE(fibers
+                  .Run([&] {
+                    EXPECT_EQ(std::this_thread::get_id(), here);
+                    Rt().SleepUntil(In(1), {});
+                    EXPECT_TRUE(fibers.Run([&] { EXPECT_EQ(steps, 1); }).ok());
+                  })
+                  .ok());
+  event.Set();
+  EXPECT_EQ(steps, 1);
+  EXPECT_TRUE(fibers.Run([&] { background->Join(); }).ok());
+  EXPECT_EQ(steps, 2);
+  EXPECT_EQ(&Rt(), &Runtime::Threads());
+}
+
+TEST(FiberRuntime, OnlyOneThreadRunsTheFibersOfACallingThread) {
+  FiberRuntime fibers = Make({.on_calling_thread = true});
+  EXPECT_TRUE(fibers
+                  .Run([&] {
+                    absl::StatusOr<Task> other = Runtime::Threads().Spawn([&] {
+                      EXPECT_EQ(fibers.Run([] {}),
+                                absl::FailedPreconditionError(
+                                    "FiberRuntime::Run: another thread runs the fibers"));
+                      EXPECT_EQ(fibers.Shutdown(In(1)),
+                                absl::FailedPreconditionError(
+                                    "FiberRuntime::Shutdown: another thread runs the fibers"));
+                      EXPECT_TRUE(fibers.Spawn([] {}).ok());  // and joined by this thread
+                    });
+                    ASSERT_TRUE(other.ok());
+                  })
+                  .ok());
 }
 
 TEST(FiberRuntime, TakesAWorkerForEachProcessor) { EXPECT_GE(Make({}).workers(), 1); }

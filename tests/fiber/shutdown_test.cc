@@ -194,6 +194,27 @@ TEST(FiberShutdown, AFiberThatIgnoresStopsKeepsNobodyBusy) {
   EXPECT_EQ(fibers.Shutdown(In(20'000)), absl::OkStatus());
 }
 
+TEST(FiberShutdown, RunsTheFibersOfACallingThreadToTheirEnd) {
+  FiberRuntime fibers = Make({.on_calling_thread = true});
+  bool stopped = false;
+  Task task = Start(fibers, "", [&] {
+    stopped = Rt().SleepUntil(Deadline::Never(), {}) == WaitResult::kStopped;
+  });
+  EXPECT_EQ(fibers.Shutdown(In(20'000)), absl::OkStatus());
+  EXPECT_TRUE(stopped);
+}
+
+TEST(FiberShutdown, LeavesTheFibersOfACallingThread) {
+  FiberRuntime fibers = Make({.on_calling_thread = true});
+  auto never = std::make_unique<Event>();
+  Task task = Start(fibers, "stubborn", [&] { Rt().WaitFor(*never); });
+  EXPECT_TRUE(fibers.Run([] {}).ok());
+  EXPECT_EQ(fibers.Shutdown(In(5)),
+            absl::DeadlineExceededError("shutdown left 1 fiber: stubborn (waiting)"));
+  task.Join();
+  never.reset();
+}
+
 TEST(FiberShutdown, IsRefusedInsideItself) {
   FiberRuntime fibers = Make();
   EXPECT_TRUE(fibers

@@ -50,6 +50,11 @@ absl::Status LeftStatus(const std::vector<FiberLeft>& left) {
       absl::StrJoin(names, ", "), more > 0 ? absl::StrCat(" and ", more, " more") : ""));
 }
 
+absl::Status Taken(const char* what) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("FiberRuntime::", what, ": another thread runs the fibers"));
+}
+
 absl::Status Outside(const char* what) {
   return absl::FailedPreconditionError(
       absl::StrCat("FiberRuntime::", what, ": the caller isn't in a fiber of a FiberRuntime"));
@@ -61,6 +66,10 @@ absl::Status FiberOptions::Validate() const {
   if (workers < 0 || workers > kMostWorkers) {
     return absl::InvalidArgumentError(
         absl::StrCat("FiberOptions.workers is ", workers, "; it must be from 0 to ", kMostWorkers));
+  }
+  if (on_calling_thread && workers > 1) {
+    return absl::InvalidArgumentError(absl::StrCat("FiberOptions.workers is ", workers,
+                                                   "; it must be 0 or 1 with on_calling_thread"));
   }
   if (stack_size < kLeastStack || stack_size > kMostStack) {
     return absl::InvalidArgumentError(absl::StrCat("FiberOptions.stack_size is ", stack_size,
@@ -88,7 +97,9 @@ struct FiberRuntime::Impl {
   ~Impl();
 
   bool forked() const { return !workers.empty() && workers.front()->forked(); }
+  bool in_place() const { return fleet->options.on_calling_thread; }
   bool InsideOwnFiber() const;
+  absl::Status RunHere(absl::AnyInvocable<void()> fn);
   void StopWorkers(Runtime& runtime, Deadline deadline);
 
   const std::shared_ptr<Fleet> fleet;
@@ -125,6 +136,19 @@ void FiberRuntime::Impl::StopWorkers(Runtime& runtime, Deadline deadline) {
   }
 }
 
+absl::Status FiberRuntime::Impl::RunHere(absl::AnyInvocable<void()> fn) {
+  Worker& worker = *workers.front();
+  if (!worker.TakeLoop()) return Taken("Run");
+  bool finished = false;
+  const absl::StatusOr<Task> task = worker.Launch({}, [&] {
+    fn();
+    finished = true;
+  });
+  if (task.ok()) worker.RunHere(finished);
+  worker.GiveLoop();
+  return task.status();
+}
+
 FiberRuntime::Impl::~Impl() {
   if (forked()) {
     watchdog.release();  // its thread is the parent's
@@ -151,7 +175,8 @@ absl::StatusOr<FiberRuntime> FiberRuntime::Create(const FiberOptions& options) {
   if (absl::Status status = options.Validate(); !status.ok()) return status;
   auto fleet = std::make_shared<Fleet>(options);
   auto impl = std::make_unique<Impl>(fleet);
-  const int count = options.workers > 0 ? options.workers : UsableProcessors();
+  int count = options.workers > 0 ? options.workers : UsableProcessors();
+  if (options.on_calling_thread) count = 1;
   std::vector<std::unique_ptr<Worker>> workers;
   for (int i = 0; i < count; ++i) {
     workers.push_back(std::make_unique<Worker>(fleet, i));
@@ -160,7 +185,9 @@ absl::StatusOr<FiberRuntime> FiberRuntime::Create(const FiberOptions& options) {
   }
   if (options.report_stack_overflow) runtime_internal::ReportOverflows();
   for (std::unique_ptr<Worker>& worker : workers) {
-    if (absl::Status status = worker->Start(); !status.ok()) return status;
+    if (!options.on_calling_thread) {
+      if (absl::Status status = worker->Start(); !status.ok()) return status;
+    }
     impl->workers.push_back(std::move(worker));
   }
   if (options.watchdog != absl::InfiniteDuration()) {
@@ -171,6 +198,9 @@ absl::StatusOr<FiberRuntime> FiberRuntime::Create(const FiberOptions& options) {
 }
 
 absl::Status FiberRuntime::Run(absl::AnyInvocable<void()> fn) {
+  if (impl_->in_place() && !impl_->InsideOwnFiber()) {
+    return impl_->RunHere(std::move(fn));
+  }
   absl::StatusOr<Task> task = Spawn(std::move(fn));
   if (!task.ok()) return task.status();
   task->Join();
@@ -192,7 +222,10 @@ absl::Status FiberRuntime::Shutdown(Deadline deadline) {
         "FiberRuntime::Shutdown was called in a fiber of its own, which it would wait for");
   }
   const std::lock_guard lock(impl_->turn);
+  Worker& first = *impl_->workers.front();
+  if (impl_->in_place() && !first.TakeLoop()) return Taken("Shutdown");
   impl_->StopWorkers(Runtime::Current(), deadline);
+  if (impl_->in_place()) first.GiveLoop();
   return LeftStatus(impl_->left);
 }
 

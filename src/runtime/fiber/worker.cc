@@ -70,25 +70,50 @@ Fiber* Worker::CurrentFiber() {
 
 absl::Status Worker::Start() {
   const int error = ::pthread_create(&thread_, nullptr, &Worker::ThreadMain, this);
-  if (error == 0) return absl::OkStatus();
+  has_thread_ = error == 0;
+  if (has_thread_) return absl::OkStatus();
   return absl::ResourceExhaustedError(
       absl::StrCat("cannot start a fiber worker's thread: ", ::strerrordesc_np(error)));
 }
 
 void* Worker::ThreadMain(void* self) {
   auto* const worker = static_cast<Worker*>(self);
-  worker_of_this_thread = worker;
-  {
-    const ScopedRuntime scope(*worker);
-    const SignalStack signals;
-    worker->Loop();
-  }
+  worker->LoopHere();
   if (worker->forked()) return nullptr;
   if (worker->abandoned_.load(std::memory_order_acquire)) worker->LeaveFibers();
   worker->poller_.Close();
   worker->has_ended_.store(true, std::memory_order_release);
   worker->ended_.Set();
   return nullptr;
+}
+
+void Worker::LoopHere() {
+  Worker* const outer = std::exchange(worker_of_this_thread, this);
+  {
+    const ScopedRuntime scope(*this);
+    const SignalStack signals;
+    Loop();
+  }
+  worker_of_this_thread = outer;
+}
+
+void Worker::RunHere(const bool& finished) {
+  finished_ = &finished;
+  LoopHere();
+  finished_ = nullptr;
+}
+
+bool Worker::EndHere(Deadline deadline) {
+  if (OfThisThread() == this) return false;
+  if (abandoned_.load(std::memory_order_relaxed)) {
+    LeaveFibers();
+  } else {
+    loop_deadline_ = deadline;
+    LoopHere();
+    if (!MayEnd()) return false;
+  }
+  poller_.Close();
+  return true;
 }
 
 Instant Worker::Now() {
@@ -187,9 +212,15 @@ void Worker::Loop() {
       if (!woke_all_) WakeAll();
       if (MayEnd()) return;
     }
+    if (Enough()) return;
     if (!timers_.empty()) FireTimers(Now());
     Poll();
   }
+}
+
+bool Worker::Enough() {
+  if (finished_ != nullptr && *finished_) return true;
+  return !loop_deadline_.is_never() && (loop_deadline_.is_past() || loop_deadline_.expired(Now()));
 }
 
 void Worker::RunBatch() {
@@ -249,8 +280,10 @@ void Worker::Poll() {
 }
 
 std::optional<int64_t> Worker::TimeToSleep() {
-  if (timers_.empty()) return std::nullopt;
-  return std::max<int64_t>(NanosBetween(Now(), timers_.earliest()), 0);
+  if (timers_.empty() && loop_deadline_.is_never()) return std::nullopt;
+  Instant wake = loop_deadline_.instant();
+  if (!timers_.empty()) wake = std::min(wake, timers_.earliest());
+  return std::max<int64_t>(NanosBetween(Now(), wake), 0);
 }
 
 bool Worker::MayEnd() { return live_.load(std::memory_order_seq_cst) == 0; }
@@ -269,6 +302,7 @@ void Worker::Stop() {
 }
 
 bool Worker::AwaitEnd(Runtime& runtime, Deadline deadline) {
+  if (!has_thread_) return EndHere(deadline);
   runtime.Wait(ended_, deadline, {});
   if (!has_ended_.load(std::memory_order_acquire)) return false;
   ::pthread_join(thread_, nullptr);
@@ -285,7 +319,7 @@ void Worker::Abandon() {
 
 void Worker::LeaveThread() {
   if (quiet_) LeaveFibers();
-  ::pthread_detach(thread_);
+  if (has_thread_) ::pthread_detach(thread_);
 }
 
 void Worker::LeaveFibers() {

@@ -58,6 +58,12 @@ class Worker final : public Runtime {
 
   absl::Status Open() { return poller_.Open(); }
   absl::Status Start();
+  // Without Start: who has the loop is the worker while it runs it. False while another thread has.
+  // Acquire and release: the next thread sees what this one left.
+  bool TakeLoop() { return !loop_taken_.exchange(true, std::memory_order_acquire); }
+  void GiveLoop() { loop_taken_.store(false, std::memory_order_release); }
+  // Runs it until `finished`, which a fiber sets.
+  void RunHere(const bool& finished);
 
   absl::StatusOr<Task> Launch(std::string name, absl::AnyInvocable<void()> fn);
   void Enqueue(Fiber& fiber);
@@ -111,6 +117,10 @@ class Worker final : public Runtime {
   void ArmTimer(Fiber& fiber, Deadline deadline);
 
   static void* ThreadMain(void* self);
+  void LoopHere();
+  bool EndHere(Deadline deadline);
+  // The loop is to return, though there may be work.
+  bool Enough();
   void Loop();
   void RunBatch();
   void Run(Fiber& fiber);
@@ -129,6 +139,8 @@ class Worker final : public Runtime {
   const std::shared_ptr<Fleet> fleet_;
   const int index_;
   pthread_t thread_{};
+  bool has_thread_ = false;
+  std::atomic<bool> loop_taken_{false};
   Poller poller_;
 
   // Changed by the worker's thread alone.
@@ -138,6 +150,9 @@ class Worker final : public Runtime {
   std::atomic<uint64_t> switches_{0};
   bool woke_all_ = false;
   bool over_ = false;  // the process was forked by a fiber
+  // Until when the loop goes on, if not for good.
+  const bool* finished_ = nullptr;
+  Deadline loop_deadline_ = Deadline::Never();
 
   FiberInbox inbox_;
   // In the kernel, or about to be: whoever brings a fiber must notify. See FiberInbox::Push.
