@@ -29,7 +29,8 @@ void Trip(Socket& socket, char* buffer) {
 
 class FiberLoad final : public Load {
  public:
-  FiberLoad(int port, int connections) : fibers_(FiberRuntime::Create({.workers = 1})) {
+  FiberLoad(int port, int connections)
+      : fibers_(FiberRuntime::Create({.on_calling_thread = true})) {
     if (!fibers_.ok()) std::abort();
     const auto target = Target::Parse(absl::StrCat("tcp://127.0.0.1:", port));
     if (!target.ok()) std::abort();
