@@ -1,5 +1,5 @@
-# redial_add_tests(KIND SOURCES ... [LIBRARIES ...] [ENVIRONMENT ...]): the test program redial_KIND_tests, whose
-# cases ctest knows one by one under the label KIND. No source, no program.
+# redial_add_tests(KIND SOURCES ... [LIBRARIES ...] [ENVIRONMENT NAME=VALUE]): the test program
+# redial_KIND_tests, whose cases ctest knows one by one under the label KIND. No source, no program.
 function(redial_add_tests kind)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;ENVIRONMENT")
   if(NOT arg_SOURCES)

@@ -52,8 +52,8 @@ TEST(Seeds, HoldTheInvariants) {
     Holds(*seed, sum);
     return;
   }
-  const uint64_t seeds = NumberFrom("REDIAL_SEEDS").value_or(10'000);
   const std::optional<uint64_t> seconds = NumberFrom("REDIAL_SEEDS_SECONDS");
+  const uint64_t seeds = NumberFrom("REDIAL_SEEDS").value_or(seconds ? UINT64_MAX : 10'000);
   Runtime& threads = Runtime::Threads();
   const Deadline until =
       seconds ? Deadline::After(threads.Now(), absl::Seconds(*seconds)) : Deadline::Never();

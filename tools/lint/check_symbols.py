@@ -51,7 +51,7 @@ STATE_ALLOWED = [
     # The address of the stateless runtime of threads.
     r"(guard variable for )?redial::Runtime::Threads\(\)::runtime",
     # Per thread: the worker that it is of. The handler of SIGSEGV that was there before ours.
-    r"redial::runtime_internal::\(anonymous namespace\)::(worker_of_this_thread|previous)",
+    r"redial::runtime_internal::\(anonymous namespace\)::(worker_of_this_thread|running_fiber|previous)",
     r"(guard variable for )?redial::runtime_internal::ReportOverflows\(\)::installed",
     # That c-ares was initialised, which it wants once in a process.
     r"(guard variable for )?redial::internal::\(anonymous namespace\)::LibraryReady\(\)::kReady",
