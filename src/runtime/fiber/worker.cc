@@ -20,7 +20,7 @@ using internal::StdMutexLock;
 constinit thread_local Worker* worker_of_this_thread = nullptr;
 
 // How many fibers run before the loop looks at the clock, the inbox and the kernel again.
-constexpr int kBatch = 64;
+constexpr int kBatch = 512;
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr size_t kCacheLine = 64;
 constexpr size_t kWaitFrames = 1280;
@@ -57,7 +57,9 @@ absl::Status ForkedStatus() {
 }
 
 Worker::Worker(std::shared_ptr<Fleet> fleet, int index)
-    : fleet_(std::move(fleet)), index_(index), stacks_(fleet_->options.stack_size) {}
+    : fleet_(std::move(fleet)),
+      index_(index),
+      stacks_(fleet_->options.stack_size, fleet_->options.kept_stacks) {}
 
 Worker::~Worker() { poller_.Close(); }
 
