@@ -72,8 +72,11 @@ TEST(Drained, EachArrivalIsSeen) {
 TEST(Drained, AnEndThatCameWithTheBytes) {
   InFiber([] {
     Pair pair = Connect();
-    EXPECT_TRUE(pair.far.Write("last").ok());
-    EXPECT_TRUE(pair.far.ShutdownWrite().ok());
+    // While the reader waits, so that one event tells of both, and the wait takes it.
+    absl::StatusOr<Task> writer = Rt().Spawn([&] {
+      EXPECT_TRUE(pair.far.Write("last").ok());
+      EXPECT_TRUE(pair.far.ShutdownWrite().ok());
+    });
     EXPECT_EQ(Read(pair.near), "last");
     EXPECT_EQ(Read(pair.near), "");
     EXPECT_EQ(Read(pair.near), "");
@@ -122,10 +125,11 @@ TEST(Drained, AResetAfterTheBytes) {
 TEST(Drained, BytesBehindUrgentOnes) {
   InFiber([] {
     Pair pair = Connect();
-    EXPECT_TRUE(pair.far.Write("a").ok());
-    EXPECT_EQ(::send(pair.far.fd(), "!", 1, MSG_OOB), 1);
-    EXPECT_TRUE(pair.far.Write("b").ok());
-    Rt().SleepUntil(In(1), {});
+    absl::StatusOr<Task> writer = Rt().Spawn([&] {
+      EXPECT_TRUE(pair.far.Write("a").ok());
+      EXPECT_EQ(::send(pair.far.fd(), "!", 1, MSG_OOB), 1);
+      EXPECT_TRUE(pair.far.Write("b").ok());
+    });
     // A read stops at the urgent byte, short of what is there.
     EXPECT_EQ(Read(pair.near), "a");
     EXPECT_EQ(Read(pair.near), "b");

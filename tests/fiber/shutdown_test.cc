@@ -166,6 +166,24 @@ TEST(FiberShutdown, NamesTheFiberThatIsStuckAndWhatWaitsBehindIt) {
   EXPECT_FALSE(ran_on);
 }
 
+TEST(FiberShutdown, AStuckFiberMayStillReturn) {
+  std::promise<void> gate;
+  Task task;
+  {
+    Event busy;
+    FiberRuntime fibers = Make({.workers = 1});
+    task = Start(fibers, "busy", [&] {
+      busy.Set();
+      gate.get_future().wait();
+    });
+    Rt().WaitFor(busy);
+    EXPECT_EQ(fibers.Shutdown(In(5)),
+              absl::DeadlineExceededError("shutdown left 1 fiber: busy (running)"));
+    gate.set_value();
+    task.Join();
+  }  // while its thread may still be on its way out
+}
+
 TEST(FiberShutdown, GivesBackTheDescriptorsOfWhatItLeaves) {
   int fds[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);

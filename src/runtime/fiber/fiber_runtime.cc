@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "redial/fiber.h"
 #include "redial/mutex.h"
+#include "src/runtime/fiber/leaked.h"
 #include "src/runtime/fiber/overflow.h"
 #include "src/runtime/fiber/watchdog.h"
 #include "src/runtime/fiber/worker.h"
@@ -162,7 +163,8 @@ FiberRuntime::Impl::~Impl() {
   watchdog.reset();
   for (std::unique_ptr<Worker>& worker : workers) {
     // Fibers that were left may be woken for as long as the process lives.
-    if (worker->forked() || !worker->Fibers().empty()) worker.release();
+    if (!worker->forked() && !worker->left_alone() && worker->Fibers().empty()) continue;
+    Leak(worker.release());
   }
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "src/runtime/barrier.h"
 #include "src/runtime/fiber/attachment.h"
+#include "src/runtime/fiber/leaked.h"
 #include "src/runtime/fiber/overflow.h"
 
 namespace redial::runtime_internal {
@@ -320,6 +321,7 @@ void Worker::Abandon() {
 }
 
 void Worker::LeaveThread() {
+  left_alone_ = true;
   if (quiet_) LeaveFibers();
   if (has_thread_) ::pthread_detach(thread_);
 }
@@ -330,6 +332,7 @@ void Worker::LeaveFibers() {
   for (Fiber* fiber = newest_; fiber != nullptr; fiber = fiber->older) {
     if (fiber == running) continue;
     if (fiber->attachment != nullptr) fiber->attachment->Detach();
+    Leak(fiber->stack);
     fiber->done->Set();
   }
 }

@@ -77,6 +77,7 @@ class Worker final : public Runtime {
   void Abandon();
   // After Abandon, when the loop doesn't end. The object is nobody's then, and stays.
   void LeaveThread();
+  bool left_alone() const { return left_alone_; }
 
   // For reports.
   std::vector<FiberLeft> Fibers();
@@ -162,6 +163,7 @@ class Worker final : public Runtime {
   std::atomic<int> live_{0};
   std::atomic<bool> has_ended_{false};
   bool quiet_ = false;
+  bool left_alone_ = false;
   Event ended_;
 
   internal::StdMutex mu_;
