@@ -152,7 +152,7 @@ absl::Status FiberRuntime::Impl::RunHere(absl::AnyInvocable<void()> fn) {
 
 FiberRuntime::Impl::~Impl() {
   if (forked()) {
-    watchdog.release();  // its thread is the parent's
+    Leak(watchdog.release());  // its thread is the parent's
   } else {
     // A fiber of its own can only block its thread here.
     const bool inside = InsideOwnFiber();
