@@ -20,6 +20,13 @@ constexpr uint64_t Mix64(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// The next number of a splitmix64 sequence, whose state it moves on.
+constexpr uint64_t NextMixed(uint64_t& state) {
+  const uint64_t mixed = Mix64(state);
+  state += 0x9e3779b97f4a7c15;
+  return mixed;
+}
+
 // FNV-1a, 64 bits.
 constexpr uint64_t HashName(std::string_view name) {
   uint64_t hash = 0xcbf29ce484222325;

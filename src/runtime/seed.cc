@@ -2,13 +2,14 @@
 
 #include <cstdint>
 
+#include "src/core/mix.h"
 #include "src/runtime/fork.h"
 #include "src/runtime/thread_runtime.h"
 
 namespace redial::runtime_internal {
 namespace {
 
-// A splitmix64 a thread (Steele, Lea and Flood 2014): a counter, and a hash of it.
+// A splitmix64 sequence a thread.
 struct SeedSequence {
   uint64_t counter = 0;
   uint32_t generation = 0;
@@ -31,10 +32,7 @@ uint64_t ThreadRuntime::NextSeed() {
   if (!sequence.seeded || sequence.generation != ForkGeneration()) {
     sequence = {.counter = Entropy(Now()), .generation = ForkGeneration(), .seeded = true};
   }
-  uint64_t z = sequence.counter += 0x9e3779b97f4a7c15;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return z ^ (z >> 31);
+  return internal::NextMixed(sequence.counter);
 }
 
 }  // namespace redial::runtime_internal

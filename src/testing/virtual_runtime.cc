@@ -4,21 +4,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "src/core/mix.h"
 
 namespace redial::testing {
-namespace {
-
-// SplitMix64 (Steele, Lea, Flood 2014): every seed gives a full-period, well mixed sequence.
-uint64_t SplitMix(uint64_t& state) {
-  state += 0x9e3779b97f4a7c15;
-  uint64_t z = state;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return z ^ (z >> 31);
-}
-
-}  // namespace
-
 std::string FormatSeconds(absl::Duration duration) {
   if (duration == absl::InfiniteDuration()) return "inf";
   const int64_t nanos = ToNanos(duration);
@@ -55,7 +43,7 @@ absl::StatusOr<Task> VirtualRuntime::Spawn(absl::AnyInvocable<void()>) {
       "a VirtualRuntime has one thread and can't spawn; schedule a function with After()");
 }
 
-uint64_t VirtualRuntime::NextSeed() { return SplitMix(seed_state_); }
+uint64_t VirtualRuntime::NextSeed() { return ::redial::internal::NextMixed(seed_state_); }
 
 bool VirtualRuntime::RunNextEvent(Deadline deadline) {
   if (events_.empty()) return false;

@@ -5,20 +5,16 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
+#include "src/core/mix.h"
 
 namespace redial::testing {
 
-// splitmix64 (Steele, Lea and Flood 2014). Used by one thread.
+// A splitmix64 sequence. Used by one thread.
 class Dice {
  public:
   explicit Dice(uint64_t seed) : state_(seed) {}
 
-  uint64_t Next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
+  uint64_t Next() { return ::redial::internal::NextMixed(state_); }
   // From `low` to `high`, both included.
   int64_t Between(int64_t low, int64_t high) {
     return low + static_cast<int64_t>(Next() % static_cast<uint64_t>(high - low + 1));

@@ -16,11 +16,7 @@ class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
 
-  uint64_t Next() {
-    const uint64_t drawn = redial::internal::Mix64(state_);
-    state_ += 0x9e3779b97f4a7c15;
-    return drawn;
-  }
+  uint64_t Next() { return redial::internal::NextMixed(state_); }
   // Below `bound`, which is not 0.
   uint64_t Below(uint64_t bound) {
     return static_cast<uint64_t>((static_cast<Uint128>(Next()) * bound) >> 64);
