@@ -75,7 +75,7 @@ Acceptor::Result KernelAcceptor::TryAccept() {
     } while (MeansNext(error));
     descriptor_.Leave(Descriptor::kRead);
   }
-  if (error == EAGAIN || error == EWOULDBLOCK) {
+  if (WouldBlock(error)) {
     return {.stream = nullptr, .error = EAGAIN, .want = &descriptor_.readable()};
   }
   if (error != 0) return {.stream = nullptr, .error = error};

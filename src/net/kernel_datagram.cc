@@ -15,8 +15,6 @@
 namespace redial::internal {
 namespace {
 
-bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
-
 // Null where the socket would be its own peer.
 absl::StatusOr<std::unique_ptr<DatagramEndpoint>> OpenOnce(const Address& local,
                                                            const Address& peer,

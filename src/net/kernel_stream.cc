@@ -19,8 +19,6 @@ bool EndsConnection(int error) {
          error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
-bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
-
 // Whether the kernel still works on connecting. A connection that has failed, and whose errno
 // somebody else has fetched, would otherwise look as if it were still on its way.
 bool StillConnecting(int fd) {

@@ -1,10 +1,14 @@
-// The one place where system calls that a signal interrupted are made again.
+// What all system calls on sockets share: the one place where those that a signal interrupted are
+// made again, and what their errors and descriptors need.
 #ifndef REDIAL_SRC_NET_SYSCALLS_H_
 #define REDIAL_SRC_NET_SYSCALLS_H_
 
 #include <cerrno>
 
 namespace redial::internal {
+
+// Nothing to take, or no room: to be waited for. POSIX lets the two differ.
+inline bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 // Not for close (the descriptor is gone) nor connect (which goes on by itself).
 template <typename Call>
