@@ -1,7 +1,6 @@
 #include "src/runtime/thread_runtime.h"
 
 #include <poll.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,13 +8,13 @@
 #include <optional>
 
 #include "absl/container/inlined_vector.h"
+#include "src/runtime/clock.h"
 #include "src/runtime/parker.h"
 
 namespace redial {
 namespace runtime_internal {
 namespace {
 
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
 // How long a wait that nothing can wake goes without a look at its latches.
 constexpr int64_t kSliceNanos = 10'000'000;
 constexpr size_t kInlineSources = 8;
@@ -24,13 +23,6 @@ constexpr int kNoneReady = -3;
 pollfd ToPoll(const Source& source) {
   const short events = source.kind() == Source::Kind::kWritable ? POLLOUT : POLLIN;
   return {source.fd(), events, 0};  // ppoll skips an event's fd, -1
-}
-
-timespec ToTimespec(int64_t nanos) {
-  timespec time{};
-  time.tv_sec = static_cast<time_t>(nanos / kNanosPerSecond);
-  time.tv_nsec = static_cast<long>(nanos % kNanosPerSecond);
-  return time;
 }
 
 // Without a time: for as long as it takes.
@@ -128,11 +120,7 @@ struct WakeOnStop {
 
 }  // namespace
 
-Instant ThreadRuntime::Now() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return Instant::FromNanos(int64_t{now.tv_sec} * kNanosPerSecond + now.tv_nsec);
-}
+Instant ThreadRuntime::Now() { return MonotonicNow(); }
 
 int ThreadRuntime::DoWait(Instant now, absl::Span<Source* const> sources, Deadline deadline,
                           const std::stop_token& stop) {

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "src/runtime/clock.h"
 #include "src/runtime/fork.h"
 
 namespace redial::runtime_internal {
@@ -22,7 +22,6 @@ using internal::StdMutexLock;
 // As few as half of a worker's batch: what the kernel and `Wait` touch of a connection is still in
 // the cache when its fiber runs. Taking in 256 cost a round trip on 1000 connections a sixth more.
 constexpr int kMostEvents = 512;
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr int64_t kNanosPerMilli = 1'000'000;
 
 // After these a short read no longer means that the next byte will be an event of its own.
@@ -106,9 +105,7 @@ void Poller::Notify() {
 
 int Poller::WaitForEvents(epoll_event* events, std::optional<int64_t> nanos) {
   if (nanos == 0) return ::epoll_wait(epoll_, events, kMostEvents, 0);
-  timespec timeout{};
-  timeout.tv_sec = static_cast<time_t>(nanos.value_or(0) / kNanosPerSecond);
-  timeout.tv_nsec = static_cast<long>(nanos.value_or(0) % kNanosPerSecond);
+  const timespec timeout = ToTimespec(nanos.value_or(0));
   const int n = ::epoll_pwait2(epoll_, events, kMostEvents, nanos ? &timeout : nullptr, nullptr);
   if (n >= 0 || errno != ENOSYS) return n;
   // Before Linux 5.11: milliseconds, rounded up.

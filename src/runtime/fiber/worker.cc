@@ -1,7 +1,5 @@
 #include "src/runtime/fiber/worker.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -9,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/runtime/barrier.h"
+#include "src/runtime/clock.h"
 #include "src/runtime/fiber/attachment.h"
 #include "src/runtime/fiber/leaked.h"
 #include "src/runtime/fiber/overflow.h"
@@ -22,7 +21,6 @@ constinit thread_local Worker* worker_of_this_thread = nullptr;
 
 // How many fibers run before the loop looks at the clock, the inbox and the kernel again.
 constexpr int kBatch = 512;
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr size_t kCacheLine = 64;
 constexpr size_t kWaitFrames = 1280;
 
@@ -120,11 +118,7 @@ bool Worker::EndHere(Deadline deadline) {
   return true;
 }
 
-Instant Worker::Now() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return Instant::FromNanos(int64_t{now.tv_sec} * kNanosPerSecond + now.tv_nsec);
-}
+Instant Worker::Now() { return MonotonicNow(); }
 
 uint64_t Worker::NextSeed() { return Runtime::Threads().NextSeed(); }
 
