@@ -94,8 +94,18 @@ size_t PlacesOf(Kind kind, const Seen& seen) {
   return seen.operation == Operation::kWrite ? seen.size + 1 : 1;
 }
 
+// What is cut short moves a byte at least, so that its first place is behind that one.
+size_t FirstPlace(Kind kind) { return kind == Kind::kShort ? 1 : 0; }
+
 FaultPoint PointAt(uint64_t operation, Kind kind, size_t place) {
-  return {.operation = operation, .kind = kind, .after = kind == Kind::kShort ? place + 1 : place};
+  return {.operation = operation, .kind = kind, .after = place + FirstPlace(kind)};
+}
+
+bool Has(const std::vector<Seen>& operations, const FaultPoint& point) {
+  if (point.operation < 1 || point.operation > operations.size()) return false;
+  const size_t first = FirstPlace(point.kind);
+  return point.after >= first &&
+         point.after - first < PlacesOf(point.kind, operations[point.operation - 1]);
 }
 
 // "reset after 3 of 14 bytes written by client, connection 1".
@@ -173,11 +183,7 @@ class Search {
   }
 
   FailEverywhereReport CheckOnly(const FaultPoint& point) {
-    const bool fits = point.operation >= 1 && point.operation <= plan_.size() &&
-                      (point.kind == Kind::kShort ? point.after >= 1 : true) &&
-                      (point.kind == Kind::kShort ? point.after - 1 : point.after) <
-                          PlacesOf(point.kind, plan_[point.operation - 1]);
-    if (!fits) {
+    if (!Has(plan_, point)) {
       return End(absl::InvalidArgumentError(
           absl::StrCat("FailEverywhereOptions.only names operation ", point.operation, ", ",
                        ToAbsl(InjectionName(point.kind)), " after ", point.after,
