@@ -10,15 +10,11 @@
 #include "redial/network.h"
 #include "redial/socket.h"
 #include "redial/testing/matchers.h"
+#include "tests/fiber/fibers.h"
 #include "tests/support/kernel.h"
 
 namespace redial {
 namespace {
-
-Runtime& Rt() { return Runtime::Current(); }
-Deadline In(int64_t milliseconds) {
-  return Deadline::After(Rt().Now(), absl::Milliseconds(milliseconds));
-}
 
 struct Pair {
   Socket near;
@@ -49,9 +45,7 @@ std::string Read(Socket& socket) {
 }
 
 void InFiber(absl::AnyInvocable<void()> body) {
-  absl::StatusOr<FiberRuntime> fibers = FiberRuntime::Create({.workers = 2});
-  ASSERT_TRUE(fibers.ok()) << fibers.status();
-  EXPECT_TRUE(fibers->Run(std::move(body)).ok());
+  EXPECT_TRUE(Make({.workers = 2}).Run(std::move(body)).ok());
 }
 
 TEST(Drained, EachArrivalIsSeen) {

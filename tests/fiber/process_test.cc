@@ -15,6 +15,7 @@
 #include "redial/fiber.h"
 #include "src/runtime/fiber/watchdog.h"
 #include "src/runtime/fiber/worker.h"
+#include "tests/fiber/fibers.h"
 #include "tests/support/kernel.h"
 
 namespace redial {
@@ -23,17 +24,6 @@ namespace {
 using runtime_internal::Fleet;
 using runtime_internal::StuckCheck;
 using runtime_internal::Worker;
-
-Runtime& Rt() { return Runtime::Current(); }
-Deadline In(int64_t milliseconds) {
-  return Deadline::After(Rt().Now(), absl::Milliseconds(milliseconds));
-}
-
-FiberRuntime Make(const FiberOptions& options = {.workers = 1}) {
-  absl::StatusOr<FiberRuntime> fibers = FiberRuntime::Create(options);
-  EXPECT_TRUE(fibers.ok()) << fibers.status();
-  return *std::move(fibers);
-}
 
 // Runs `child` in a child, which says by its exit whether it found all as it should be.
 void InChild(const std::function<bool()>& child) {
@@ -51,7 +41,7 @@ TEST(FiberFork, TheChildIsToldThatTheFibersAreTheParents) {
       "this FiberRuntime belongs to the process that forked; make another one here");
   Event ready;
   Event done;
-  auto fibers = std::make_unique<FiberRuntime>(Make());
+  auto fibers = std::make_unique<FiberRuntime>(Make({.workers = 1}));
   absl::StatusOr<Task> task = fibers->Spawn([&] {
     ready.Set();
     Rt().WaitFor(done);
@@ -71,7 +61,7 @@ TEST(FiberFork, TheChildIsToldThatTheFibersAreTheParents) {
 }
 
 TEST(FiberFork, AFiberThatForkedGoesOnAloneInTheChild) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   EXPECT_TRUE(fibers
                   .Run([&] {
                     std::atomic<int> runs = 0;
@@ -92,7 +82,7 @@ TEST(FiberFork, AFiberThatForkedGoesOnAloneInTheChild) {
 }
 
 TEST(FiberFork, AChildMakesItsOwn) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   // Death tests fork and run anew: here, the child goes on in place, and ThreadSanitizer wants no
   // threads in it. So only what needs none.
   InChild([&] { return FiberOptions().Validate().ok(); });
@@ -178,7 +168,7 @@ TEST_F(FiberDeath, AnOverflowNamesTheFiberAndTheLimit) {
 TEST_F(FiberDeath, AnotherFaultIsNotReportedAsOne) {
   EXPECT_EXIT(
       {
-        FiberRuntime fibers = Make();
+        FiberRuntime fibers = Make({.workers = 1});
         (void)fibers.Run([] { ::raise(SIGSEGV); });
       },
       [](int status) {
@@ -190,7 +180,7 @@ TEST_F(FiberDeath, AnotherFaultIsNotReportedAsOne) {
 
 #ifdef __cpp_exceptions
 TEST_F(FiberDeath, WhatAFiberThrowsEndsTheProgram) {
-  EXPECT_DEATH((void)Make().Run([] { throw 7; }), "terminate|exception");
+  EXPECT_DEATH((void)Make({.workers = 1}).Run([] { throw 7; }), "terminate|exception");
 }
 #endif
 

@@ -15,26 +15,12 @@
 
 #include "redial/mutex.h"
 #include "redial/testing/matchers.h"
+#include "tests/fiber/fibers.h"
 
 namespace redial {
 namespace {
 
-Runtime& Rt() { return Runtime::Current(); }
-Deadline In(int64_t milliseconds) {
-  return Deadline::After(Rt().Now(), absl::Milliseconds(milliseconds));
-}
-
-FiberRuntime Make(const FiberOptions& options = {.workers = 1}) {
-  absl::StatusOr<FiberRuntime> fibers = FiberRuntime::Create(options);
-  EXPECT_TRUE(fibers.ok()) << fibers.status();
-  return *std::move(fibers);
-}
-
-Task Go(absl::AnyInvocable<void()> fn) {
-  absl::StatusOr<Task> task = Rt().Spawn(std::move(fn));
-  EXPECT_TRUE(task.ok()) << task.status();
-  return task.ok() ? *std::move(task) : Task();
-}
+Task Go(absl::AnyInvocable<void()> fn) { return Started(Rt().Spawn(std::move(fn))); }
 
 std::string Refusal(const FiberOptions& options) {
   const absl::Status status = FiberRuntime::Create(options).status();
@@ -58,7 +44,7 @@ TEST(FiberOptions, NamesTheFieldThatIsWrong) {
 }
 
 TEST(FiberRuntime, RunsUntilTheFunctionReturns) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   const std::thread::id here = std::this_thread::get_id();
   std::thread::id there = here;
   EXPECT_TRUE(fibers
@@ -147,7 +133,7 @@ TEST(FiberRuntime, SpreadsSpawnsWhereItIsToldTo) {
 }
 
 TEST(FiberRuntime, YieldLetsTheOthersRunFirst) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   std::string trace;
   EXPECT_TRUE(fibers
                   .Run([&] {
@@ -167,7 +153,7 @@ TEST(FiberRuntime, YieldLetsTheOthersRunFirst) {
 }
 
 TEST(FiberRuntime, AYieldingFiberKeepsNobodyFromTheKernel) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   EXPECT_TRUE(fibers
                   .Run([&] {
                     std::atomic<bool> slept = false;
@@ -193,7 +179,7 @@ TEST(FiberRuntime, SaysWhatOnlyAFiberMayDo) {
 }
 
 TEST(FiberRuntime, FibersHaveNames) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   absl::StatusOr<Task> task = fibers.Spawn("first", [] {
     EXPECT_EQ(FiberRuntime::CurrentName().value(), "first");
     Go([] { EXPECT_EQ(FiberRuntime::CurrentName().value(), "fiber 2"); }).Join();
@@ -204,7 +190,7 @@ TEST(FiberRuntime, FibersHaveNames) {
 }
 
 TEST(FiberRuntime, CountsItsFibers) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   EXPECT_TRUE(fibers
                   .Run([&] {
                     EXPECT_EQ(fibers.counts().fibers, 1);
@@ -216,7 +202,7 @@ TEST(FiberRuntime, CountsItsFibers) {
 }
 
 TEST(FiberRuntime, AnotherThreadWaitsInItsOwnWay) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   Runtime* worker = nullptr;
   ASSERT_TRUE(fibers.Run([&] { worker = &Rt(); }).ok());
   Event event;
@@ -231,8 +217,8 @@ TEST(FiberRuntime, AnotherThreadWaitsInItsOwnWay) {
 }
 
 TEST(FiberRuntime, AFiberOfAnotherWorkerWaitsInItsOwnWay) {
-  FiberRuntime first = Make();
-  FiberRuntime second = Make();
+  FiberRuntime first = Make({.workers = 1});
+  FiberRuntime second = Make({.workers = 1});
   EXPECT_TRUE(first
                   .Run([&] {
                     Runtime& worker = Rt();
@@ -253,12 +239,12 @@ TEST(FiberRuntime, AFiberOfAnotherWorkerWaitsInItsOwnWay) {
 }
 
 TEST(FiberRuntime, SeedsDiffer) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   EXPECT_TRUE(fibers.Run([] { EXPECT_NE(Rt().NextSeed(), Rt().NextSeed()); }).ok());
 }
 
 TEST(FiberRuntime, MovesWithItsFibers) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   Event event;
   absl::StatusOr<Task> task = fibers.Spawn([&] { Rt().WaitFor(event); });
   FiberRuntime moved = std::move(fibers);
@@ -268,7 +254,7 @@ TEST(FiberRuntime, MovesWithItsFibers) {
 }
 
 TEST(FiberRuntime, ManyFibersKeepTheirDeadlinesInOrder) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   std::vector<int> order;
   EXPECT_TRUE(fibers
                   .Run([&] {
@@ -288,7 +274,7 @@ TEST(FiberRuntime, ManyFibersKeepTheirDeadlinesInOrder) {
 }
 
 TEST(FiberRuntime, AnEarlierDeadlineFollowsALaterOne) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   EXPECT_TRUE(fibers
                   .Run([&] {
                     Event event;
@@ -320,7 +306,7 @@ class ForeignFd {
 };
 
 TEST(FiberRuntime, AFileIsAlwaysReady) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   const ForeignFd file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   EXPECT_TRUE(fibers
                   .Run([&] {
@@ -332,7 +318,7 @@ TEST(FiberRuntime, AFileIsAlwaysReady) {
 }
 
 TEST(FiberRuntime, ADescriptorThatIsNotOpenIsReady) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   EXPECT_TRUE(fibers
                   .Run([&] {
                     Source source(1'000'000'000, Source::Kind::kWritable);
@@ -342,7 +328,7 @@ TEST(FiberRuntime, ADescriptorThatIsNotOpenIsReady) {
 }
 
 TEST(FiberRuntime, AForeignDescriptorIsReportedForAsLongAsItIsReady) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   const ForeignFd counter(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
   EXPECT_TRUE(fibers
                   .Run([&] {
@@ -358,7 +344,7 @@ TEST(FiberRuntime, AForeignDescriptorIsReportedForAsLongAsItIsReady) {
 }
 
 TEST(FiberRuntime, TwoFibersWaitForOneForeignDescriptor) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 1});
   const ForeignFd counter(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   const auto wait = [&] {
     Source source(counter.get(), Source::Kind::kReadable);

@@ -16,29 +16,17 @@
 #include "redial/descriptor.h"
 #include "redial/fiber.h"
 #include "redial/mutex.h"
+#include "tests/fiber/fibers.h"
 
 namespace redial {
 namespace {
 
-Runtime& Rt() { return Runtime::Current(); }
-Deadline In(int64_t milliseconds) {
-  return Deadline::After(Rt().Now(), absl::Milliseconds(milliseconds));
-}
-
-FiberRuntime Make(const FiberOptions& options = {.workers = 2}) {
-  absl::StatusOr<FiberRuntime> fibers = FiberRuntime::Create(options);
-  EXPECT_TRUE(fibers.ok()) << fibers.status();
-  return *std::move(fibers);
-}
-
 Task Start(FiberRuntime& fibers, std::string name, absl::AnyInvocable<void()> fn) {
-  absl::StatusOr<Task> task = fibers.Spawn(std::move(name), std::move(fn));
-  EXPECT_TRUE(task.ok()) << task.status();
-  return task.ok() ? *std::move(task) : Task();
+  return Started(fibers.Spawn(std::move(name), std::move(fn)));
 }
 
 TEST(FiberShutdown, EndsEveryWait) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 2});
   Event never;
   std::atomic<int> stopped{0};
   std::vector<Task> tasks;
@@ -55,13 +43,13 @@ TEST(FiberShutdown, EndsEveryWait) {
 }
 
 TEST(FiberShutdown, AnIdleOneEndsAtOnce) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 2});
   EXPECT_EQ(fibers.Shutdown(Deadline::Never()), absl::OkStatus());
   EXPECT_EQ(fibers.Shutdown(Deadline::Past()), absl::OkStatus());
 }
 
 TEST(FiberShutdown, NothingIsSpawnedAnyMore) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 2});
   absl::Status inside;
   Task task = Start(fibers, "", [&] {
     Rt().SleepUntil(Deadline::Never(), {});
@@ -75,7 +63,7 @@ TEST(FiberShutdown, NothingIsSpawnedAnyMore) {
 }
 
 TEST(FiberShutdown, CutsNoLockAndNoJoinShort) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 2});
   Mutex mutex;
   int inside = 0;
   std::vector<Task> tasks;
@@ -113,7 +101,7 @@ TEST(FiberShutdown, CutsNoLockAndNoJoinShort) {
 
 TEST(FiberShutdown, NamesTheFibersThatWaitOn) {
   auto never = std::make_unique<Event>();
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 2});
   Task task = Start(fibers, "stubborn", [&] { Rt().WaitFor(*never); });
   EXPECT_EQ(fibers.Shutdown(In(5)),
             absl::DeadlineExceededError("shutdown left 1 fiber: stubborn (waiting)"));
@@ -234,7 +222,7 @@ TEST(FiberShutdown, LeavesTheFibersOfACallingThread) {
 }
 
 TEST(FiberShutdown, IsRefusedInsideItself) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 2});
   EXPECT_TRUE(fibers
                   .Run([&] {
                     EXPECT_EQ(fibers.Shutdown(In(1)),
@@ -256,7 +244,7 @@ TEST(FiberShutdown, TheDestructorIsBounded) {
 }
 
 TEST(FiberShutdown, SeveralThreadsShutDown) {
-  FiberRuntime fibers = Make();
+  FiberRuntime fibers = Make({.workers = 2});
   std::vector<Task> tasks;
   for (int i = 0; i < 4; ++i) {
     absl::StatusOr<Task> task =
