@@ -44,6 +44,22 @@ class Caller {
     }
   }
 
+  // Once nothing can happen any more: a server may act on what a client has given up.
+  void CheckExecutions() {
+    for (const auto& [id, idempotent] : checked_) {
+      const int times = ledger_.of(id);
+      report_.executed += static_cast<size_t>(times);
+      if (!idempotent && times > 1) {
+        Break(absl::StrCat("operation ", id, " ran ", times, " times, but isn't idempotent"));
+      }
+    }
+    for (const uint64_t id : unsent_) {
+      if (ledger_.of(id) != 0) {
+        Break(absl::StrCat("operation ", id, " ran, but its failure says that it can't have"));
+      }
+    }
+  }
+
   void CheckNothingIsHeld() {
     if (permit_ == nullptr) return;
     if (permit_->free() != 1) Break(absl::StrCat("the permit is at ", permit_->free()));
@@ -121,24 +137,6 @@ class Caller {
     }
   }
 
- public:
-  // Once nothing can happen any more: a server may act on what a client has given up.
-  void CheckExecutions() {
-    for (const auto& [id, idempotent] : checked_) {
-      const int times = ledger_.of(id);
-      report_.executed += static_cast<size_t>(times);
-      if (!idempotent && times > 1) {
-        Break(absl::StrCat("operation ", id, " ran ", times, " times, but isn't idempotent"));
-      }
-    }
-    for (const uint64_t id : unsent_) {
-      if (ledger_.of(id) != 0) {
-        Break(absl::StrCat("operation ", id, " ran, but its failure says that it can't have"));
-      }
-    }
-  }
-
- private:
   WorldReport& report_;
   Ledger& ledger_;
   uint64_t& ids_;
