@@ -8,6 +8,7 @@ if(PROJECT_IS_TOP_LEVEL)
     # Relative paths and no directory in the hash: every clone shares one cache.
     set(CMAKE_CXX_COMPILER_LAUNCHER
       "${CMAKE_COMMAND};-E;env;CCACHE_BASEDIR=${PROJECT_SOURCE_DIR};CCACHE_NOHASHDIR=1"
+      "CCACHE_SLOPPINESS=pch_defines,time_macros"
     )
     list(APPEND CMAKE_CXX_COMPILER_LAUNCHER "${REDIAL_CCACHE}")
   endif()
@@ -36,6 +37,21 @@ target_compile_options(redial_build INTERFACE
   $<$<AND:$<CXX_COMPILER_ID:Clang>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,18>>:-fclang-abi-compat=17>
 )
 
+# redial_compile_as_layer(OBJECTS [LIBRARY...])
+function(redial_compile_as_layer objects)
+  target_include_directories(${objects} PRIVATE
+    "${PROJECT_SOURCE_DIR}/include"
+    "${PROJECT_SOURCE_DIR}"
+  )
+  target_link_libraries(${objects} PRIVATE redial_build ${REDIAL_ABSL_TARGETS} ${ARGN})
+  set_target_properties(${objects} PROPERTIES
+    CXX_EXTENSIONS OFF
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON
+    POSITION_INDEPENDENT_CODE ON
+  )
+endfunction()
+
 # redial_layer(NAME SOURCES ... [LIBRARIES ...]): the objects of one layer, which
 # redial_add_libraries() collects. A layer with no source yet makes no target.
 function(redial_layer name)
@@ -43,19 +59,14 @@ function(redial_layer name)
   if(NOT arg_SOURCES)
     return()
   endif()
+  if(REDIAL_PRECOMPILE AND NOT TARGET redial_library_headers)
+    redial_precompiled_headers(redial_library_headers "${PROJECT_SOURCE_DIR}/cmake/precompiled.h")
+    redial_compile_as_layer(redial_library_headers)
+  endif()
   set(objects "redial_${name}_objects")
   add_library(${objects} OBJECT ${arg_SOURCES})
-  target_include_directories(${objects} PRIVATE
-    "${PROJECT_SOURCE_DIR}/include"
-    "${PROJECT_SOURCE_DIR}"
-  )
-  target_link_libraries(${objects} PRIVATE redial_build ${REDIAL_ABSL_TARGETS} ${arg_LIBRARIES})
-  set_target_properties(${objects} PROPERTIES
-    CXX_EXTENSIONS OFF
-    CXX_VISIBILITY_PRESET hidden
-    VISIBILITY_INLINES_HIDDEN ON
-    POSITION_INDEPENDENT_CODE ON
-  )
+  redial_compile_as_layer(${objects} ${arg_LIBRARIES})
+  redial_use_precompiled(${objects} redial_library_headers)
   if(name STREQUAL "testing")
     set_property(GLOBAL APPEND PROPERTY REDIAL_TESTING_OBJECTS "$<TARGET_OBJECTS:${objects}>")
   elseif(name STREQUAL "fiber")

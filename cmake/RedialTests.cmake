@@ -10,6 +10,7 @@ function(redial_add_tests kind)
   target_link_libraries(${program} PRIVATE
     redial_build redial_internal GTest::gmock GTest::gtest GTest::gtest_main ${arg_LIBRARIES}
   )
+  redial_use_precompiled(${program} redial_test_headers)
   gtest_discover_tests(${program}
     DISCOVERY_MODE PRE_TEST
     PROPERTIES LABELS ${kind} TIMEOUT 120 ENVIRONMENT "${arg_ENVIRONMENT}"

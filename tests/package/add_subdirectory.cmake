@@ -1,2 +1,2 @@
 include("${CMAKE_CURRENT_LIST_DIR}/run.cmake")
-build_consumer("-DREDIAL_SOURCE=${REDIAL_SOURCE}")
+build_consumer("-DREDIAL_SOURCE=${REDIAL_SOURCE}" -DREDIAL_PRECOMPILE=ON)

@@ -3,6 +3,7 @@ if(CCACHE)
   cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH tests)
   cmake_path(GET tests PARENT_PATH ENV{CCACHE_BASEDIR})
   set(ENV{CCACHE_NOHASHDIR} 1)
+  set(ENV{CCACHE_SLOPPINESS} pch_defines,time_macros)
 endif()
 
 # run(COMMAND...): runs it, and ends the test with its output where it fails.
