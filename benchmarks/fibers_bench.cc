@@ -1,10 +1,10 @@
 // fibers_N: a round trip on N connections, all at once, by one core.
 //
-// The near end has a processor to itself and the echo server the other one, since then the time is
-// what the near end needs: it does all that the server does for a round trip, and more, so it is
-// never the one that waits. On one processor the server's share would be in both figures and hide
-// half of the difference. A single connection is the exception: there the two take turns anyhow, and
-// on two processors the time would be that of waking an idle one.
+// The near end has a processor to itself and the echo server the other one. On one processor the
+// server's share would be in both figures and hide half of the difference. The two are almost equally
+// busy, since nearly all of a round trip is the kernel's work, and it does the same for both. A single
+// connection is the exception: there the two take turns anyhow, and on two processors the time would
+// be that of waking an idle one.
 #include <algorithm>
 #include <cstdio>
 #include <map>

@@ -44,12 +44,29 @@ struct Socket::Impl {
       }
       return Refuse(outcome);
     }
-    // Closed, or a limit had passed.
-    absl::Status Refuse(Operation::Outcome outcome);
     // After a try that gave nothing: waits, or says why it won't.
-    absl::Status Wait(const Io& io, const Progress& progress);
+    absl::Status Wait(const Io& io, const Progress& progress) {
+      if (io.error != EAGAIN || impl.closed()) [[unlikely]] {
+        return Fail(io.error, progress);
+      }
+      const Operation::Outcome outcome = operation.Wait(io.want);
+      if (outcome == Operation::Outcome::kGoOn) [[likely]] {
+        return absl::OkStatus();
+      }
+      return GiveUp(outcome, progress);
+    }
     absl::Status Check(const Progress& progress);
     Failure Describe(int error) const;
+
+    // What ends it. Apart from the rest, since what they put on the stack would be in the way of
+    // every fiber that waits.
+    // Closed, or a limit had passed.
+    [[gnu::cold, gnu::noinline]] absl::Status Refuse(Operation::Outcome outcome) const;
+    // Closed, or a try failed.
+    [[gnu::cold, gnu::noinline]] absl::Status Fail(int error, const Progress& progress) const;
+    // A limit passed while it waited.
+    [[gnu::cold, gnu::noinline]] absl::Status GiveUp(Operation::Outcome outcome,
+                                                     const Progress& progress) const;
 
     Impl& impl;
     const Phase phase;
@@ -69,7 +86,7 @@ struct Socket::Impl {
     return io;
   }
   // Goes on after a try that gave nothing.
-  absl::StatusOr<size_t> ReadSlowly(Work& work, absl::Span<char> out, Io io);
+  absl::StatusOr<size_t> ReadSlowly(Work& work, absl::Span<char> out, const Io& first);
   // Reads more into the buffer; 0 at the end.
   absl::StatusOr<size_t> Fill(Work& work, const Progress& progress);
   absl::Status Write(std::string_view data);
@@ -88,24 +105,25 @@ struct Socket::Impl {
   ReadBuffer buffer;
 };
 
-absl::Status Socket::Impl::Work::Refuse(Operation::Outcome outcome) {
+absl::Status Socket::Impl::Work::Refuse(Operation::Outcome outcome) const {
   if (impl.closed()) return internal::IoStatus(EBADF, Describe(EBADF), {});
   return internal::OutcomeStatus(outcome, Describe(0), {});
 }
 
-absl::Status Socket::Impl::Work::Wait(const Io& io, const Progress& progress) {
-  if (impl.closed()) return internal::IoStatus(EBADF, Describe(EBADF), progress);
-  if (io.error == EBUSY) return BusyStatus(phase);
-  if (io.error != EAGAIN) return internal::IoStatus(io.error, Describe(io.error), progress);
-  const Operation::Outcome outcome = operation.Wait(io.want);
-  if (outcome == Operation::Outcome::kGoOn) return absl::OkStatus();
+absl::Status Socket::Impl::Work::Fail(int error, const Progress& progress) const {
+  if (impl.closed()) error = EBADF;
+  if (error == EBUSY) return BusyStatus(phase);
+  return internal::IoStatus(error, Describe(error), progress);
+}
+
+absl::Status Socket::Impl::Work::GiveUp(Operation::Outcome outcome,
+                                        const Progress& progress) const {
   return internal::OutcomeStatus(outcome, Describe(0), progress);
 }
 
 absl::Status Socket::Impl::Work::Check(const Progress& progress) {
   const Operation::Outcome outcome = operation.Check();
-  if (outcome == Operation::Outcome::kGoOn) return absl::OkStatus();
-  return internal::OutcomeStatus(outcome, Describe(0), progress);
+  return outcome == Operation::Outcome::kGoOn ? absl::OkStatus() : GiveUp(outcome, progress);
 }
 
 Failure Socket::Impl::Work::Describe(int error) const {
@@ -126,7 +144,8 @@ Failure Socket::Impl::Work::Describe(int error) const {
   return failure;
 }
 
-absl::StatusOr<size_t> Socket::Impl::ReadSlowly(Work& work, absl::Span<char> out, Io io) {
+absl::StatusOr<size_t> Socket::Impl::ReadSlowly(Work& work, absl::Span<char> out, const Io& first) {
+  Io io = first;
   while (io.bytes == 0) {
     if (io.error == 0) return 0;
     if (absl::Status status = work.Wait(io, {}); !status.ok()) return status;

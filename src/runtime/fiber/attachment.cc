@@ -2,14 +2,16 @@
 
 namespace redial::runtime_internal {
 
-Attachment::Attachment(Fiber& fiber, Poller& poller, absl::Span<Source* const> sources)
-    : fiber_(fiber), poller_(poller), sources_(sources), nodes_(sources.size()) {
+Attachment::Attachment(Fiber& fiber, Poller& poller, absl::Span<Source* const> sources,
+                       WaitNode* nodes)
+    : fiber_(fiber), poller_(poller), sources_(sources), nodes_(nodes) {
   for (; attached_ < sources.size() && ready_ == kNone; ++attached_) {
     nodes_[attached_].waiter = &fiber;
     if (sources[attached_]->BeginWait(nodes_[attached_])) ready_ = static_cast<int>(attached_);
   }
   if (ready_ == kNone) Watch(poller);
   fiber.attachment = this;
+  fiber.awaited = sources.empty() ? nullptr : sources[0];
 }
 
 void Attachment::Watch(Poller& poller) {

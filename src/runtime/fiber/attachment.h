@@ -4,7 +4,6 @@
 
 #include <cstddef>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "redial/source.h"
 #include "src/runtime/fiber/fiber.h"
@@ -17,8 +16,9 @@ class Attachment {
  public:
   static constexpr int kNone = -3;  // no index, and none of Runtime's results
 
-  // Attaches to each source, or to as many as it takes to find one that is ready.
-  Attachment(Fiber& fiber, Poller& poller, absl::Span<Source* const> sources);
+  // Attaches to each source, or to as many as it takes to find one that is ready. `nodes` are the
+  // caller's, one for each, since a wait for one thing must be spared the room of many.
+  Attachment(Fiber& fiber, Poller& poller, absl::Span<Source* const> sources, WaitNode* nodes);
   Attachment(const Attachment&) = delete;
   Attachment& operator=(const Attachment&) = delete;
 
@@ -41,7 +41,7 @@ class Attachment {
   Fiber& fiber_;
   Poller& poller_;
   const absl::Span<Source* const> sources_;
-  absl::InlinedVector<WaitNode, 4> nodes_;
+  WaitNode* const nodes_;
   size_t attached_ = 0;
   int ready_ = kNone;
   int unwatched_ = kNone;

@@ -66,7 +66,7 @@ class Fiber final : public Waiter, public Timer {
 
   std::string ReportedName() const;
 
-  // Fetches what it needs first into the cache.
+  // Fetches what it needs first into the cache, and where the one behind it stands.
   void Prefetch() const;
 
  private:
@@ -80,10 +80,12 @@ class Fiber final : public Waiter, public Timer {
   Fiber* next_in_queue = nullptr;
   // Where its stack stood when it suspended.
   const void* suspended_at = nullptr;
-  // Until when it waits. Its timer may still stand where an earlier wait put it.
-  Deadline deadline = Deadline::Never();
+  // The first source that it waits for.
+  const Source* awaited = nullptr;
   Attachment* attachment = nullptr;
 
+  // Until when it waits. Its timer may still stand where an earlier wait put it.
+  Deadline deadline = Deadline::Never();
   FiberContext context;
   const Stack stack;
   const uint64_t id;

@@ -21,6 +21,10 @@ struct Stack {
 };
 
 // Only touched pages cost memory. Needs outside locking.
+//
+// What fibers touch stands at the same depth of each stack, so equal distances between stacks would
+// have it compete for a few sets of each cache, and for a few places among the translations of
+// addresses. So stacks begin at different cache lines, and stand an odd number of pages apart.
 class REDIAL_EXPORT StackPool {
  public:
   // `stack_size` is rounded up to whole pages. At most `kept` free stacks are kept mapped.
@@ -36,8 +40,12 @@ class REDIAL_EXPORT StackPool {
   size_t stack_size() const { return stack_size_; }
 
  private:
+  void Unmap(Stack stack) const;
+
   const size_t stack_size_;
   const size_t kept_;
+  const size_t mapping_size_;
+  size_t mapped_ = 0;  // how many were
   std::vector<Stack> free_;
 };
 

@@ -22,7 +22,7 @@ constinit thread_local Worker* worker_of_this_thread = nullptr;
 // How many fibers run before the loop looks at the clock, the inbox and the kernel again.
 constexpr int kBatch = 512;
 constexpr size_t kCacheLine = 64;
-constexpr size_t kWaitFrames = 1280;
+constexpr size_t kWaitFrames = 1024;
 
 class FiberTask final : public Task::Handle {
  public:
@@ -41,10 +41,14 @@ void Fiber::Wake() {
 
 void Fiber::Prefetch() const {
   // Of ten thousand stacks few are still in the cache. What the frames of a wait take up is some
-  // twenty lines, and the fiber stands above them.
+  // fifteen lines, with the fiber above them.
+  if (next_in_queue != nullptr) __builtin_prefetch(next_in_queue, 1);
+  __builtin_prefetch(&deadline, 1);
+  __builtin_prefetch(awaited, 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(awaited) + kCacheLine, 1);
   const char* line = static_cast<const char*>(suspended_at);
   if (line == nullptr) return;
-  const char* const end = std::min(line + kWaitFrames, reinterpret_cast<const char*>(this + 1));
+  const char* const end = std::min(line + kWaitFrames, reinterpret_cast<const char*>(this));
   for (; line < end; line += kCacheLine) __builtin_prefetch(line, 1);
   asm volatile("");  // or g++ finds that this does nothing, and calls of it are left out
 }

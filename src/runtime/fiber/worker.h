@@ -103,9 +103,11 @@ class Worker final : public Runtime {
  private:
   friend class Attachment;
 
-  // The wait of the current fiber.
-  int Wait(Fiber& fiber, Instant now, absl::Span<Source* const> sources, Deadline deadline,
-           const std::stop_token& stop, bool stoppable);
+  // The wait of the current fiber, with a node for each source.
+  int Wait(Fiber& fiber, Instant now, absl::Span<Source* const> sources, WaitNode* nodes,
+           Deadline deadline, const std::stop_token& stop, bool stoppable);
+  [[gnu::noinline]] int WaitForSeveral(Fiber& fiber, Instant now, absl::Span<Source* const> sources,
+                                       Deadline deadline, const std::stop_token& stop);
   int SuspendUntilReady(Fiber& fiber, Attachment& attachment, Deadline deadline,
                         const std::stop_token& stop, bool stoppable);
   // What ends a wait although no source is ready, or Attachment::kNone.

@@ -1,6 +1,7 @@
 // How a fiber waits.
 #include <cstddef>
 
+#include "absl/container/inlined_vector.h"
 #include "src/runtime/fiber/attachment.h"
 #include "src/runtime/fiber/worker.h"
 
@@ -26,18 +27,27 @@ int Worker::DoWait(Instant now, absl::Span<Source* const> sources, Deadline dead
                    const std::stop_token& stop) {
   Fiber* const fiber = Suspendable();
   if (fiber == nullptr) return Elsewhere().WaitAny(sources, deadline, stop);
-  return Wait(*fiber, now, sources, deadline, stop, /*stoppable=*/true);
+  if (sources.size() != 1) return WaitForSeveral(*fiber, now, sources, deadline, stop);
+  WaitNode node;
+  return Wait(*fiber, now, sources, &node, deadline, stop, /*stoppable=*/true);
+}
+
+int Worker::WaitForSeveral(Fiber& fiber, Instant now, absl::Span<Source* const> sources,
+                           Deadline deadline, const std::stop_token& stop) {
+  absl::InlinedVector<WaitNode, 4> nodes(sources.size());
+  return Wait(fiber, now, sources, nodes.data(), deadline, stop, /*stoppable=*/true);
 }
 
 void Worker::WaitFor(Source& source) {
   Fiber* const fiber = Suspendable();
   if (fiber == nullptr) return Elsewhere().WaitFor(source);
   Source* const sources[] = {&source};
-  Wait(*fiber, Instant(), sources, Deadline::Never(), {}, /*stoppable=*/false);
+  WaitNode node;
+  Wait(*fiber, Instant(), sources, &node, Deadline::Never(), {}, /*stoppable=*/false);
 }
 
-int Worker::Wait(Fiber& fiber, Instant now, absl::Span<Source* const> sources, Deadline deadline,
-                 const std::stop_token& stop, bool stoppable) {
+int Worker::Wait(Fiber& fiber, Instant now, absl::Span<Source* const> sources, WaitNode* nodes,
+                 Deadline deadline, const std::stop_token& stop, bool stoppable) {
   if (stopping_.load(std::memory_order_relaxed)) [[unlikely]] {
     // Left behind already: it goes no further.
     while (abandoned_.load(std::memory_order_acquire)) Suspend(fiber);
@@ -50,7 +60,7 @@ int Worker::Wait(Fiber& fiber, Instant now, absl::Span<Source* const> sources, D
   const bool has_token = stop.stop_possible();
   if (has_token) fiber.WakeOn(stop);
   fiber.BeginWaiting(has_token);
-  Attachment attachment(fiber, poller_, sources);
+  Attachment attachment(fiber, poller_, sources, nodes);
   int result = attachment.ready();
   if (result == Attachment::kNone && has_token && stop.stop_requested()) result = kStopped;
   if (result != Attachment::kNone) {
