@@ -124,7 +124,19 @@ class REDIAL_EXPORT Source {
   // Whoever has taken all that there was may wait for more without another try: bytes alone arrive,
   // and each arrival sets this source, or is found by the wait that registers it elsewhere.
   bool tells_arrivals() const {
-    return watcher() != nullptr && !unsteady_.load(std::memory_order_acquire);
+    return heat() != Heat::kCold ||
+           (watcher() != nullptr && !unsteady_.load(std::memory_order_acquire));
+  }
+
+  // What a busy loop would be told soon anyhow it needn't watch. A wait for a hot source takes a
+  // turn: it lets everybody else run, and reports the source unseen. A try that then finds something
+  // makes it hot again (`Found`, for streams); without one the next wait is a proper one. Relaxed:
+  // only the one who reads the descriptor comes here.
+  enum class Heat : uint8_t { kCold, kHot, kTurnTaken };
+  Heat heat() const { return heat_.load(std::memory_order_relaxed); }
+  void set_heat(Heat heat) { heat_.store(heat, std::memory_order_relaxed); }
+  void Found() {
+    if (heat() == Heat::kTurnTaken) set_heat(Heat::kHot);
   }
 
  protected:
@@ -146,6 +158,7 @@ class REDIAL_EXPORT Source {
   std::atomic<SourceRegistration*> registration_{nullptr};
   std::atomic<const void*> watcher_{nullptr};
   std::atomic<bool> unsteady_{false};
+  std::atomic<Heat> heat_{Heat::kCold};
 };
 
 // A source of our own: somebody calls `Set`.

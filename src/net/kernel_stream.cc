@@ -75,6 +75,7 @@ Io KernelStream::TryRead(absl::Span<char> buffer) {
   drained_.store(drained, std::memory_order_relaxed);
   descriptor_.Leave(Descriptor::kRead);
   if (n > 0) [[likely]] {
+    descriptor_.readable().Found();
     return {.bytes = static_cast<size_t>(n)};
   }
   const int error = errno;

@@ -64,6 +64,8 @@ class Fiber final : public Waiter, public Timer {
   }
   bool waiting() const { return (state_.load(std::memory_order_relaxed) & kWaiting) != 0; }
 
+  static constexpr int kWaitsToTrust = 8;
+
   std::string ReportedName() const;
 
   // Fetches what it needs first into the cache, and where the one behind it stands.
@@ -83,6 +85,11 @@ class Fiber final : public Waiter, public Timer {
   // The first source that it waits for.
   const Source* awaited = nullptr;
   Attachment* attachment = nullptr;
+
+  // How many waits in a row began and ended on a busy loop, and how many of them it takes to trust in
+  // the next one.
+  int busy_waits = 0;
+  int waits_to_trust = kWaitsToTrust;
 
   // Until when it waits. Its timer may still stand where an earlier wait put it.
   Deadline deadline = Deadline::Never();
@@ -120,14 +127,25 @@ class Fiber final : public Waiter, public Timer {
 class FiberQueue {
  public:
   bool empty() const { return first_ == nullptr; }
+  size_t size() const { return size_; }
   Fiber& first() { return *first_; }
   void Push(Fiber& fiber) {
     fiber.next_in_queue = nullptr;
     (first_ == nullptr ? first_ : last_->next_in_queue) = &fiber;
     last_ = &fiber;
+    ++size_;
+  }
+  // Leaves `others` empty.
+  void PushAll(FiberQueue& others) {
+    if (others.empty()) return;
+    (first_ == nullptr ? first_ : last_->next_in_queue) = others.first_;
+    last_ = others.last_;
+    size_ += others.size_;
+    others = FiberQueue();
   }
   Fiber& Pop() {
     Fiber& fiber = *first_;
+    --size_;
     first_ = fiber.next_in_queue;
     return fiber;
   }
@@ -135,6 +153,7 @@ class FiberQueue {
  private:
   Fiber* first_ = nullptr;
   Fiber* last_ = nullptr;
+  size_t size_ = 0;
 };
 
 // Fibers that other threads hand to a worker. Any thread pushes, one takes.

@@ -91,7 +91,7 @@ bool Poller::TakeAllBack() {
     // Where both are watched, the first can't be what erases the entry.
     for (Half* half : halves) {
       const bool last = half == halves[1] || entry.write.source == nullptr;
-      if (half->source != nullptr && half->source->TakeBack(half)) Detach(*half);
+      if (half->source != nullptr && half->source->TakeBack(half)) Detach(*half, false);
       if (last) break;
     }
   }
@@ -115,10 +115,10 @@ int Poller::WaitForEvents(epoll_event* events, std::optional<int64_t> nanos) {
   return ::epoll_wait(epoll_, events, kMostEvents, static_cast<int>(millis));
 }
 
-void Poller::Wait(std::optional<int64_t> nanos) {
+size_t Poller::Wait(std::optional<int64_t> nanos) {
   epoll_event events[kMostEvents];
   const int n = WaitForEvents(events, nanos);
-  if (n <= 0) return;
+  if (n <= 0) return 0;
   const StdMutexLock lock(mu_);
   for (int i = 0; i < n; ++i) {
     // Entries and sources of thousands of connections are rarely in the cache.
@@ -129,6 +129,7 @@ void Poller::Wait(std::optional<int64_t> nanos) {
   }
   // None of these was in the kernel's set when it reported, or else they have just been passed over.
   released_.clear();
+  return static_cast<size_t>(n);
 }
 
 void Poller::PrefetchSource(const void* entry) {
@@ -218,17 +219,24 @@ void Poller::Release(Half& half) {
   // A thread that the child doesn't have may have held the lock.
   if (forked()) return;
   const StdMutexLock lock(mu_);
-  Detach(half);
+  // Level-triggered, what nobody waits for would be reported without end.
+  Detach(half, half.source->foreign());
 }
 
-void Poller::Detach(Half& half) {
+void Poller::Rest(Source& source) {
+  if (source.watcher() != this || forked()) return;
+  auto* const half = static_cast<Half*>(source.SwapRegistration(nullptr));
+  if (half == nullptr) return;
+  const StdMutexLock lock(mu_);
+  Detach(*half, true);
+}
+
+void Poller::Detach(Half& half, bool updated) {
   half.source->Unwatched(this);
-  const bool foreign = half.source->foreign();
   half.source = nullptr;
   Entry& entry = half.entry();
   if (entry.read.source != nullptr || entry.write.source != nullptr) {
-    // Level-triggered, what nobody waits for would be reported without end.
-    if (foreign) Update(entry);
+    if (updated) Update(entry);
     return;
   }
   ::epoll_ctl(epoll_, EPOLL_CTL_DEL, entry.fd, nullptr);

@@ -50,9 +50,12 @@ class Poller {
     return Register(source);
   }
   void Unwatch(Source& source);
+  // Takes back the registration of one that is pinned, and that nobody waits for.
+  void Rest(Source& source);
 
   // Until an event, a Notify, or so many nanoseconds have passed; sets the sources that are ready.
-  void Wait(std::optional<int64_t> nanos);
+  // How many events there were.
+  size_t Wait(std::optional<int64_t> nanos);
   void Notify();
 
   size_t watched();
@@ -68,7 +71,9 @@ class Poller {
   Watched Attach(Source& source, Half*& half);
   int Update(Entry& entry);
   void Release(Half& half);
-  void Detach(Half& half) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What is left of an entry is still told of what it no longer asks for, unless it is `updated`:
+  // who closes a descriptor is spared that.
+  void Detach(Half& half, bool updated) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool TakeAllBack();
   int WaitForEvents(epoll_event* events, std::optional<int64_t> nanos);
   static void PrefetchSource(const void* entry);

@@ -217,6 +217,7 @@ void Worker::Loop() {
     if (Enough()) return;
     if (!timers_.empty()) FireTimers(Now());
     Poll();
+    queue_.PushAll(turns_);
   }
 }
 
@@ -268,7 +269,8 @@ void Worker::FireTimers(Instant now) {
 }
 
 void Worker::Poll() {
-  if (!queue_.empty()) {
+  ++polls_;
+  if (!queue_.empty() || !turns_.empty()) {
     poller_.Wait(0);
     return;
   }
@@ -277,8 +279,9 @@ void Worker::Poll() {
   const bool wanted = !inbox_.empty() ||
                       (stopping_.load(std::memory_order_seq_cst) && (!woke_all_ || MayEnd())) ||
                       abandoned_.load(std::memory_order_seq_cst);
-  poller_.Wait(wanted ? 0 : nanos);
+  const size_t events = poller_.Wait(wanted ? 0 : nanos);
   asleep_.store(false, std::memory_order_relaxed);
+  if (events < kBusy) last_idle_ = polls_;
 }
 
 std::optional<int64_t> Worker::TimeToSleep() {

@@ -103,11 +103,19 @@ class Worker final : public Runtime {
  private:
   friend class Attachment;
 
+  // So many others to run make a loop busy: what a fiber asked its peer for is there by its turn.
+  static constexpr size_t kBusy = 16;
+
   // The wait of the current fiber, with a node for each source.
   int Wait(Fiber& fiber, Instant now, absl::Span<Source* const> sources, WaitNode* nodes,
            Deadline deadline, const std::stop_token& stop, bool stoppable);
   [[gnu::noinline]] int WaitForSeveral(Fiber& fiber, Instant now, absl::Span<Source* const> sources,
                                        Deadline deadline, const std::stop_token& stop);
+  // A wait for a source that is hot. False when it must be a proper one: the last turn found
+  // nothing, or few are there to let run. See docs/decisions/busy-workers-take-turns.md.
+  bool TakeTurn(Fiber& fiber, Source& source);
+  // After a proper wait: what was waited for so often while the loop was busy becomes hot.
+  void LearnFrom(Fiber& fiber, Source& source, bool was_busy);
   int SuspendUntilReady(Fiber& fiber, Attachment& attachment, Deadline deadline,
                         const std::stop_token& stop, bool stoppable);
   // What ends a wait although no source is ready, or Attachment::kNone.
@@ -148,9 +156,14 @@ class Worker final : public Runtime {
 
   // Changed by the worker's thread alone.
   FiberQueue queue_;
+  // Those that took a turn: they come after whoever the kernel's next events are for, which may be
+  // the one they wait for.
+  FiberQueue turns_;
   TimerHeap timers_;
   std::atomic<Fiber*> current_{nullptr};
   std::atomic<uint64_t> switches_{0};
+  uint64_t polls_ = 0;      // how often it asked the kernel,
+  uint64_t last_idle_ = 0;  // and when it last had little to do
   bool woke_all_ = false;
   bool over_ = false;  // the process was forked by a fiber
   // Until when the loop goes on, if not for good.

@@ -1,4 +1,5 @@
 // How a fiber waits.
+#include <algorithm>
 #include <cstddef>
 
 #include "absl/container/inlined_vector.h"
@@ -10,6 +11,10 @@ namespace {
 
 // How long a source that the kernel can't watch goes without a try.
 constexpr int64_t kSliceNanos = 10'000'000;
+
+// So many times longer it takes to trust again after trust was misplaced.
+constexpr int kDoubt = 4;
+constexpr int kMostDoubt = 1 << 16;
 
 }  // namespace
 
@@ -28,8 +33,45 @@ int Worker::DoWait(Instant now, absl::Span<Source* const> sources, Deadline dead
   Fiber* const fiber = Suspendable();
   if (fiber == nullptr) return Elsewhere().WaitAny(sources, deadline, stop);
   if (sources.size() != 1) return WaitForSeveral(*fiber, now, sources, deadline, stop);
+  Source& source = *sources[0];
+  if (source.heat() != Source::Heat::kCold && TakeTurn(*fiber, source)) return 0;
   WaitNode node;
-  return Wait(*fiber, now, sources, &node, deadline, stop, /*stoppable=*/true);
+  const uint64_t began = polls_;
+  const int result = Wait(*fiber, now, sources, &node, deadline, stop, /*stoppable=*/true);
+  if (result == 0) LearnFrom(*fiber, source, /*was_busy=*/last_idle_ <= began);
+  return result;
+}
+
+bool Worker::TakeTurn(Fiber& fiber, Source& source) {
+  const bool is_hot = source.heat() == Source::Heat::kHot;
+  // Stopping, a wait must say so.
+  const bool is_busy = queue_.size() + turns_.size() >= kBusy;
+  if (is_hot && is_busy && !stopping_.load(std::memory_order_relaxed)) {
+    source.set_heat(Source::Heat::kTurnTaken);
+    turns_.Push(fiber);
+    Suspend(fiber);
+    return true;
+  }
+  fiber.waits_to_trust =
+      is_hot ? Fiber::kWaitsToTrust : std::min(fiber.waits_to_trust * kDoubt, kMostDoubt);
+  source.set_heat(Source::Heat::kCold);
+  return false;
+}
+
+void Worker::LearnFrom(Fiber& fiber, Source& source, bool was_busy) {
+  if (source.kind() != Source::Kind::kReadable) return;
+  fiber.busy_waits = was_busy ? fiber.busy_waits + 1 : 0;
+  if (fiber.busy_waits < fiber.waits_to_trust || !source.tells_arrivals()) return;
+  fiber.busy_waits = 0;
+  // Pinned, the descriptor keeps its number while it is taken out of the kernel's set.
+  WaitNode node;
+  node.waiter = &fiber;
+  source.BeginWait(node);
+  if (node.pinned) {
+    poller_.Rest(source);
+    source.set_heat(Source::Heat::kHot);
+  }
+  source.EndWait(node, /*reported=*/true);
 }
 
 int Worker::WaitForSeveral(Fiber& fiber, Instant now, absl::Span<Source* const> sources,
