@@ -1,6 +1,6 @@
 # With REDIAL_PRECOMPILE, the headers that most sources include are compiled once, which halves the
-# time that a build takes. A source that forgets an include compiles all the same, so the presets
-# `dev` and `tidy` go without.
+# time that a build takes. A source that forgets an include compiles all the same; of the library's
+# own, `./dev lint` finds it, which goes without.
 
 # What ccache asks for (see "Precompiled headers" in its manual); and g++ forgets there which headers
 # are the system's, so that it shows what it wrongly suspects of std::string (GCC bug 105651).

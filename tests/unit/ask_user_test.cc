@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "redial/call.h"
 #include "redial/policies/retry.h"
 #include "redial/policy_set.h"
@@ -208,7 +209,7 @@ TEST_F(AskOnTerminalTest, UnderstandsBothAnswers) {
 TEST_F(AskOnTerminalTest, AsksAgainUntilItUnderstands) {
   Type("what?\n\nr\n");
   EXPECT_EQ(Ask(), Answer::kRetry);
-  EXPECT_EQ(Screen(), std::string(kQuestion) + "[r]etry or [g]ive up? " + "[r]etry or [g]ive up? ");
+  EXPECT_EQ(Screen(), absl::StrCat(kQuestion, "[r]etry or [g]ive up? [r]etry or [g]ive up? "));
 }
 
 TEST_F(AskOnTerminalTest, LeavesWhatFollowsToOthers) {
@@ -221,14 +222,14 @@ TEST_F(AskOnTerminalTest, TheEndOfInputGivesUp) {
   Type("ret");
   EndInput();
   EXPECT_EQ(Ask(), Answer::kGiveUp);
-  EXPECT_EQ(Screen(), std::string(kQuestion) + "\n");
+  EXPECT_EQ(Screen(), absl::StrCat(kQuestion, "\n"));
 }
 
 TEST_F(AskOnTerminalTest, TheDeadlineGivesUp) {
   VirtualRuntime runtime;
   EXPECT_EQ(Ask(), Answer::kGiveUp);
   EXPECT_EQ(runtime.elapsed(), absl::Seconds(20));
-  EXPECT_EQ(Screen(), std::string(kQuestion) + "\n");
+  EXPECT_EQ(Screen(), absl::StrCat(kQuestion, "\n"));
 }
 
 TEST_F(AskOnTerminalTest, AStopGivesUp) {

@@ -44,8 +44,10 @@ void Fiber::Prefetch() const {
   // fifteen lines, with the fiber above them.
   if (next_in_queue != nullptr) __builtin_prefetch(next_in_queue, 1);
   __builtin_prefetch(&deadline, 1);
-  __builtin_prefetch(awaited, 1);
-  __builtin_prefetch(reinterpret_cast<const char*>(awaited) + kCacheLine, 1);
+  if (awaited != nullptr) {
+    __builtin_prefetch(awaited, 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(awaited) + kCacheLine, 1);
+  }
   const char* line = static_cast<const char*>(suspended_at);
   if (line == nullptr) return;
   const char* const end = std::min(line + kWaitFrames, reinterpret_cast<const char*>(this));
