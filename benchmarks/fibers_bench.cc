@@ -92,7 +92,9 @@ double MostRatio(int connections) {
 }
 
 void AddRoundTrips(Suite& suite, const std::shared_ptr<Stage>& stage, int connections) {
-  const long trips = connections == 1 ? 10000 : 50000;
+  // At 10000 a run begins with 20000 round trips that don't count, and 50000 more would still be its
+  // beginning: five for each connection.
+  const long trips = connections == 1 ? 10000 : std::max(50000L, 20L * connections);
   const auto run = [=](const char* role, long count) -> Run {
     return [=] { return stage->For(role, connections).Run(count); };
   };
@@ -101,7 +103,7 @@ void AddRoundTrips(Suite& suite, const std::shared_ptr<Stage>& stage, int connec
     suite.Add({.name = absl::StrCat("fibers_", connections, peer.suffix),
                .peer = peer.name,
                .ours = run("fibers", trips),
-               .peer_run = run(peer.role, threads ? std::max(trips / 5, long{connections}) : trips),
+               .peer_run = run(peer.role, threads ? std::max(10000L, long{connections}) : trips),
                .bound = {.ratio = peer.bounded ? MostRatio(connections) : 0},
                .most_repetitions = peer.most_repetitions});
   }

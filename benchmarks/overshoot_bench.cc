@@ -62,9 +62,9 @@ void AddOne(Suite& suite, int64_t milliseconds, int samples) {
 }  // namespace
 
 void AddOvershootBenchmarks(Suite& suite) {
-  AddOne(suite, 1, 200);
-  AddOne(suite, 10, 60);
-  AddOne(suite, 100, 20);
+  AddOne(suite, 1, 400);
+  AddOne(suite, 10, 200);
+  AddOne(suite, 100, 40);
 }
 
 }  // namespace redial::benchmarks

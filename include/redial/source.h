@@ -124,19 +124,23 @@ class REDIAL_EXPORT Source {
   // Whoever has taken all that there was may wait for more without another try: bytes alone arrive,
   // and each arrival sets this source, or is found by the wait that registers it elsewhere.
   bool tells_arrivals() const {
-    return heat() != Heat::kCold ||
-           (watcher() != nullptr && !unsteady_.load(std::memory_order_acquire));
+    return is_hot() || (watcher() != nullptr && !unsteady_.load(std::memory_order_acquire));
   }
 
   // What a busy loop would be told soon anyhow it needn't watch. A wait for a hot source takes a
   // turn: it lets everybody else run, and reports the source unseen. A try that then finds something
-  // makes it hot again (`Found`, for streams); without one the next wait is a proper one. Relaxed:
-  // only the one who reads the descriptor comes here.
-  enum class Heat : uint8_t { kCold, kHot, kTurnTaken };
-  Heat heat() const { return heat_.load(std::memory_order_relaxed); }
-  void set_heat(Heat heat) { heat_.store(heat, std::memory_order_relaxed); }
+  // keeps it hot (`Found`, for streams); so many turns in a row that found nothing, and the next
+  // wait is a proper one. Relaxed: only the one who reads the descriptor comes here.
+  static constexpr int kTurns = 2;
+  bool is_hot() const { return turns_left_.load(std::memory_order_relaxed) != kIsCold; }
+  int turns_left() const { return turns_left_.load(std::memory_order_relaxed); }
+  void SetHot() { turns_left_.store(kTurns, std::memory_order_relaxed); }
+  void SetCold() { turns_left_.store(kIsCold, std::memory_order_relaxed); }
+  void TakeTurn() {
+    turns_left_.store(static_cast<int8_t>(turns_left() - 1), std::memory_order_relaxed);
+  }
   void Found() {
-    if (heat() == Heat::kTurnTaken) set_heat(Heat::kHot);
+    if (is_hot() && turns_left() != kTurns) SetHot();
   }
 
  protected:
@@ -158,7 +162,8 @@ class REDIAL_EXPORT Source {
   std::atomic<SourceRegistration*> registration_{nullptr};
   std::atomic<const void*> watcher_{nullptr};
   std::atomic<bool> unsteady_{false};
-  std::atomic<Heat> heat_{Heat::kCold};
+  static constexpr int8_t kIsCold = -1;
+  std::atomic<int8_t> turns_left_{kIsCold};
 };
 
 // A source of our own: somebody calls `Set`.

@@ -64,7 +64,7 @@ class Fiber final : public Waiter, public Timer {
   }
   bool waiting() const { return (state_.load(std::memory_order_relaxed) & kWaiting) != 0; }
 
-  static constexpr int kWaitsToTrust = 8;
+  static constexpr int kWaitsToTrust = 4;
 
   std::string ReportedName() const;
 

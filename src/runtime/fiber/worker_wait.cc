@@ -34,7 +34,7 @@ int Worker::DoWait(Instant now, absl::Span<Source* const> sources, Deadline dead
   if (fiber == nullptr) return Elsewhere().WaitAny(sources, deadline, stop);
   if (sources.size() != 1) return WaitForSeveral(*fiber, now, sources, deadline, stop);
   Source& source = *sources[0];
-  if (source.heat() != Source::Heat::kCold && TakeTurn(*fiber, source)) return 0;
+  if (source.is_hot() && TakeTurn(*fiber, source)) return 0;
   WaitNode node;
   const uint64_t began = polls_;
   const int result = Wait(*fiber, now, sources, &node, deadline, stop, /*stoppable=*/true);
@@ -43,18 +43,18 @@ int Worker::DoWait(Instant now, absl::Span<Source* const> sources, Deadline dead
 }
 
 bool Worker::TakeTurn(Fiber& fiber, Source& source) {
-  const bool is_hot = source.heat() == Source::Heat::kHot;
+  const bool disappointed = source.turns_left() == 0;
   // Stopping, a wait must say so.
   const bool is_busy = queue_.size() + turns_.size() >= kBusy;
-  if (is_hot && is_busy && !stopping_.load(std::memory_order_relaxed)) {
-    source.set_heat(Source::Heat::kTurnTaken);
+  if (!disappointed && is_busy && !stopping_.load(std::memory_order_relaxed)) {
+    source.TakeTurn();
     turns_.Push(fiber);
     Suspend(fiber);
     return true;
   }
   fiber.waits_to_trust =
-      is_hot ? Fiber::kWaitsToTrust : std::min(fiber.waits_to_trust * kDoubt, kMostDoubt);
-  source.set_heat(Source::Heat::kCold);
+      disappointed ? std::min(fiber.waits_to_trust * kDoubt, kMostDoubt) : Fiber::kWaitsToTrust;
+  source.SetCold();
   return false;
 }
 
@@ -69,7 +69,7 @@ void Worker::LearnFrom(Fiber& fiber, Source& source, bool was_busy) {
   source.BeginWait(node);
   if (node.pinned) {
     poller_.Rest(source);
-    source.set_heat(Source::Heat::kHot);
+    source.SetHot();
   }
   source.EndWait(node, /*reported=*/true);
 }
