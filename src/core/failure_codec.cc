@@ -38,6 +38,8 @@ enum Field : uint32_t {
 
 class Writer {
  public:
+  // Most fit.
+  Writer() { out_.reserve(64); }
   void Byte(unsigned value) { out_.push_back(static_cast<char>(value)); }
   void Varint(uint64_t value) {
     while (value >= 0x80) {

@@ -18,12 +18,11 @@ std::string Joined(std::string_view joint, const Progress& progress) {
 }
 
 // With how far it came, unless it hadn't begun.
-absl::Status WithProgress(const absl::Status& status, const Failure& failure,
-                          const Progress& progress) {
+absl::Status WithProgress(absl::Status status, const Failure& failure, const Progress& progress) {
   if (failure.elapsed <= absl::ZeroDuration()) return status;
-  return WithFailure(
-      absl::Status(status.code(), absl::StrCat(status.message(), Joined(", with ", progress))),
-      failure);
+  const std::string text = Joined(", with ", progress);
+  if (text.empty()) return status;
+  return WithFailure(absl::Status(status.code(), absl::StrCat(status.message(), text)), failure);
 }
 
 std::string Sentence(int error, Phase phase) {
