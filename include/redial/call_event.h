@@ -23,12 +23,13 @@ struct CallEvent {
   enum class Type : uint8_t {
     kCallStarted,
     kAttemptStarted,
-    kConnected,     // the attempt's connection stands; `address` is set
-    kAttemptEnded,  // `status` and `record` are set
-    kWaiting,       // until `until`, for `reason`
-    kTick,          // still waiting, for observers that asked for ticks
-    kAsking,        // a person is being asked
-    kCallEnded,     // `status` is the final one; `reason` says why no more attempts
+    kConnected,      // the attempt's connection stands; `address` is set
+    kAttemptEnded,   // `status` and `record` are set
+    kPolicyChanged,  // the state of `policy`: `from`, `to`
+    kWaiting,        // until `until`, for `reason`
+    kTick,           // still waiting, for observers that asked for ticks
+    kAsking,         // a person is being asked
+    kCallEnded,      // `status` is the final one; `reason` says why no more attempts
   };
 
   Type type = Type::kCallStarted;
@@ -47,6 +48,11 @@ struct CallEvent {
   ReasonSet reasons;
   const absl::Status* status = nullptr;
   const AttemptRecord* record = nullptr;
+  // In kPolicyChanged: its name, and its label where it has one.
+  std::string_view policy = {};
+  std::string_view label = {};
+  std::string_view from = {};
+  std::string_view to = {};
   // In kAttemptEnded, beside an OK status: a policy counts the value as a failure.
   bool failed_result = false;
   // In kCallEnded: reservations that were neither voided nor settled. Always 0; the test kit holds

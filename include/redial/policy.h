@@ -30,8 +30,8 @@
 // user's) ends the call and gives everything back. `Void`, `Settle`, `Park` and `Leave` don't
 // throw.
 //
-// Configuration is immutable; state is shared by everyone who holds the pointer. All methods may be
-// called from several threads at once.
+// A configuration is immutable, and replaced as a whole where it can be (`config`); state is shared
+// by everyone who holds the pointer. All methods may be called from several threads at once.
 #ifndef REDIAL_POLICY_H_
 #define REDIAL_POLICY_H_
 
@@ -89,6 +89,11 @@ class REDIAL_EXPORT Policy {
     kObserves = 1u << 8,     // Observe
     kAsks = 1u << 9,         // Ask, and Judge says Blocked(kUndecided) until View::answer is there
     kNeverWaits = 1u << 10,  // whatever would make the call wait ends it instead
+    kHedges = 1u << 11,      // with kProposes: may propose hedges
+    // With kReserves: it counts calls, not attempts. Reserve is asked for the first attempt alone,
+    // and Settle comes once, with the outcome of the call.
+    kCountsCalls = 1u << 12,
+    kReconfigures = 1u << 13,  // CurrentConfig
   };
 
   struct Traits {
@@ -111,6 +116,11 @@ class REDIAL_EXPORT Policy {
   // A hash of the configuration, which keeps the random draws of two policies of the same name
   // apart.
   virtual uint64_t Fingerprint() const;
+
+  // The configuration that holds now, which is to live as long as the policy does. A call takes it
+  // when it begins, and every view and outcome of that call shows it (`View::config`), so that one
+  // call sees one configuration although another may replace it meanwhile.
+  virtual const void* CurrentConfig() const;
 
   // Pure and repeatable: same view and same state, same answer.
   virtual Verdict Judge(const View& view) const;

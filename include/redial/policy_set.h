@@ -40,6 +40,8 @@ class REDIAL_EXPORT PolicySet {
     uint64_t identity;  // of its random draws
     int slot;           // its place among those that hold a token; -1 if it holds none
     int queue;          // its place among those that queue; -1 if it doesn't
+    int config;         // its place among those that have one; -1 if it has none
+    bool counts_calls;
   };
 
   // In canonical order.
@@ -48,15 +50,19 @@ class REDIAL_EXPORT PolicySet {
   absl::Span<const Member> judges_first() const { return rep_->judges_first; }
   absl::Span<const Member> judges_again() const { return rep_->judges_again; }
   absl::Span<const Member> reservers() const { return rep_->reservers; }
-  absl::Span<const Member> settlers() const { return rep_->settlers; }  // with a token, or kSettles
+  // With a token, or kSettles: of attempts, and of calls.
+  absl::Span<const Member> settlers() const { return rep_->settlers; }
+  absl::Span<const Member> call_settlers() const { return rep_->call_settlers; }
+  absl::Span<const Member> reconfigured() const { return rep_->reconfigured; }
   absl::Span<const Member> proposers() const { return rep_->proposers; }
   absl::Span<const Member> examiners() const { return rep_->examiners; }
   absl::Span<const Member> observers() const { return rep_->observers; }
   const Member* asker() const { return rep_->has_asker ? &rep_->asker : nullptr; }
   int slots() const { return rep_->slots; }
   int queues() const { return rep_->queues; }
+  int attempt_reservers() const { return rep_->attempt_reservers; }  // those that don't count calls
   bool retries() const { return rep_->retries; }
-  bool hedges() const { return rep_->hedges; }  // some member proposes hedges
+  bool hedges() const { return rep_->hedges; }  // some member may propose hedges
   bool never_waits() const { return rep_->never_waits; }
   // Infinite when nobody wants ticks.
   absl::Duration tick_interval() const { return rep_->tick_interval; }
@@ -64,8 +70,8 @@ class REDIAL_EXPORT PolicySet {
  private:
   struct Rep {
     PolicyList owners;
-    std::vector<Member> all, judges_first, judges_again, reservers, settlers, proposers, examiners,
-        observers;
+    std::vector<Member> all, judges_first, judges_again, reservers, settlers, call_settlers,
+        reconfigured, proposers, examiners, observers;
     Member asker{};
     bool has_asker = false;
     bool retries = false;
@@ -73,6 +79,7 @@ class REDIAL_EXPORT PolicySet {
     bool never_waits = false;
     int slots = 0;
     int queues = 0;
+    int attempt_reservers = 0;
     absl::Duration tick_interval = absl::InfiniteDuration();
   };
   explicit PolicySet(std::shared_ptr<const Rep> rep) : rep_(std::move(rep)) {}

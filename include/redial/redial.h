@@ -18,6 +18,7 @@
 #include "redial/policies/predicate.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"
+#include "redial/policies/retry_budget.h"
 #include "redial/policy_set.h"
 #include "redial/runtime.h"
 #include "redial/socket.h"

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "redial/export.h"
 #include "redial/failure.h"
+#include "redial/notice.h"
 #include "redial/time.h"
 
 namespace redial {
@@ -63,6 +64,13 @@ struct Outcome {
   // judged.
   const absl::Status* status = nullptr;
   ResultRef result;
+  // As in the view.
+  const void* config = nullptr;
+  Notices* notices = nullptr;
+
+  void Tell(const Notice& notice) const {
+    if (notices != nullptr) notices->Add(notice);
+  }
 
   bool ok() const { return code == absl::StatusCode::kOk && !failed_result; }
 };
@@ -83,6 +91,14 @@ struct View {
   uint64_t seed = 0;              // the call's
   uint64_t identity = 0;          // of the policy that is asked, within its set
   bool has_ticket = false;        // the policy that is asked has seen this candidate's ticket
+  // What `Policy::CurrentConfig` of the policy that is asked returned when the call began; null where it has
+  // none.
+  const void* config = nullptr;
+  Notices* notices = nullptr;  // null where nobody looks on
+
+  void Tell(const Notice& notice) const {
+    if (notices != nullptr) notices->Add(notice);
+  }
 
   // A draw from [0, 1) that is a pure function of the call's seed, the attempt, its kind, the
   // policy's identity and `draw`: asking twice gives the same number, and no two policies share

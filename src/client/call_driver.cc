@@ -51,8 +51,8 @@ CallDriver::CallDriver(const CallContext& context, AttemptFunction attempt, Inst
       deadline_(deadline),
       seed_(seed),
       observed_(!context.policies.observers().empty() || context.observer != nullptr) {
-  machine_.emplace(context.policies,
-                   CallMachine::Config{deadline, context.options.idempotent, seed, this});
+  machine_.emplace(context.policies, CallMachine::Config{deadline, context.options.idempotent, seed,
+                                                         this, observed_ ? &notices_ : nullptr});
 }
 
 CallDriver::~CallDriver() {
@@ -76,6 +76,7 @@ absl::Status CallDriver::Run() {
   }
   absl::Status ending;
   for (;;) {
+    if (!notices_.empty()) TellNotices();
     const CallMachine::Action action = machine_->Next();
     switch (action.type) {
       case Type::kStart:
@@ -317,6 +318,18 @@ void CallDriver::Connected(std::string_view address) {
   CallEvent event = NewEvent(CallEvent::Type::kConnected);
   event.address = address;
   Tell(event);
+}
+
+void CallDriver::TellNotices() {
+  for (const Notice& notice : notices_.all()) {
+    CallEvent event = NewEvent(CallEvent::Type::kPolicyChanged);
+    event.policy = notice.policy;
+    event.label = notice.label;
+    event.from = notice.from;
+    event.to = notice.to;
+    Tell(event);
+  }
+  notices_.Clear();
 }
 
 CallEvent CallDriver::NewEvent(CallEvent::Type type) const {

@@ -52,6 +52,7 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
   absl::Status End(const CallMachine::Action& deliver);
   [[gnu::cold]] absl::Status Error(Reason why);
 
+  [[gnu::cold]] void TellNotices();
   CallEvent NewEvent(CallEvent::Type type) const;
   void Tell(const CallEvent& event) const;
 
@@ -65,6 +66,7 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
   bool ended_ = false;
   Deadline told_wait_ = Deadline::Past();
   int running_ = 0;  // the number of the attempt that runs
+  Notices notices_;
   std::optional<CallMachine> machine_;
   std::shared_ptr<Waker> waker_;        // made when a ticket first enters a queue
   std::unique_ptr<Failures> failures_;  // made when the first attempt failed

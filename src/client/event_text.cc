@@ -10,6 +10,7 @@
 #include "redial/failure.h"
 #include "src/core/format.h"
 #include "src/core/story.h"
+#include "src/core/strings.h"
 
 namespace redial::internal {
 namespace {
@@ -36,6 +37,12 @@ std::string AttemptFailedText(const CallEvent& event) {
     return absl::StrCat("attempt ", event.attempt, " returned a result that counts as a failure");
   }
   return absl::StrCat("attempt ", event.attempt, " failed: ", AttemptText(*record));
+}
+
+std::string ChangeText(const CallEvent& event) {
+  std::string who(event.policy);
+  if (!event.label.empty()) absl::StrAppend(&who, " ", OneLine(event.label));
+  return absl::StrCat(who, " is ", ToAbsl(event.to), " now; it was ", ToAbsl(event.from));
 }
 
 std::string CountdownText(absl::Duration left) {

@@ -20,6 +20,9 @@ std::string SubjectText(const CallEvent& event);
 // failure".
 std::string AttemptFailedText(const CallEvent& event);
 
+// Of a kPolicyChanged: "CircuitBreaker cache-1 is open now; it was closed".
+std::string ChangeText(const CallEvent& event);
+
 // Time left, rounded up to tenths of a second so that it steps evenly and never shows nothing left:
 // "0.4 s", "59.9 s", "2 min 5 s".
 std::string CountdownText(absl::Duration left);

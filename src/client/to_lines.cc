@@ -74,6 +74,8 @@ std::string_view EventName(CallEvent::Type type) {
       return "connected";
     case CallEvent::Type::kAttemptEnded:
       return "attempt_ended";
+    case CallEvent::Type::kPolicyChanged:
+      return "policy_changed";
     case CallEvent::Type::kWaiting:
       return "waiting";
     case CallEvent::Type::kTick:
@@ -151,6 +153,12 @@ Json ToJson(const CallEvent& event) {
       if (event.status != nullptr) AddStatus(*event.status, line);
       line["failed_result"] = event.failed_result;
       if (event.record != nullptr) AddRecord(*event.record, line);
+      break;
+    case CallEvent::Type::kPolicyChanged:
+      line["policy"] = event.policy;
+      line["label"] = event.label;
+      line["from"] = event.from;
+      line["to"] = event.to;
       break;
     case CallEvent::Type::kWaiting:
       line["attempts"] = event.attempt;

@@ -137,6 +137,10 @@ void TerminalSink::On(const CallEvent& event) {
     case CallEvent::Type::kAttemptEnded:
       OnAttemptEnded(event);
       break;
+    case CallEvent::Type::kPolicyChanged:
+      TellAttempt(event.call_id);
+      Line(kYellow, internal::ChangeText(event));
+      break;
     case CallEvent::Type::kWaiting:
       OnWaiting(event);
       break;

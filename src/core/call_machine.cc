@@ -20,6 +20,15 @@ Deadline Restored(int64_t nanos) {
   return Deadline(Instant::FromNanos(nanos));
 }
 
+Outcome Abandoned(Instant started, Instant now) {
+  Outcome abandoned;
+  abandoned.code = absl::StatusCode::kCancelled;
+  abandoned.aborted = true;
+  abandoned.started = started;
+  abandoned.ended = now;
+  return abandoned;
+}
+
 bool MayHaveRun(Sent sent) { return sent == Sent::kMaybe || sent == Sent::kAnswered; }
 
 }  // namespace
@@ -29,24 +38,26 @@ CallMachine::CallMachine(const PolicySet& policies, const Config& config)
   view_.idempotent = config.idempotent;
   view_.deadline = config.deadline;
   view_.seed = config.seed;
+  view_.notices = config.notices;
 }
 
 CallMachine::~CallMachine() {
   Drop();
+  view_.notices = nullptr;
   for (int i = 0; i < live_count_; ++i) {
-    Outcome abandoned;
-    abandoned.code = absl::StatusCode::kCancelled;
-    abandoned.aborted = true;
-    abandoned.started = live_[i].started;
-    abandoned.ended = view_.now;
+    Outcome abandoned = Abandoned(live_[i].started, view_.now);
     SettleAll(live_[i], abandoned);
   }
+  if (holds_call_) SettleCall(Reason::kCancelled, nullptr);
 }
 
 // Every call comes through here and through AttemptDone: what they call is inlined, which saves a
 // tenth of a call that succeeds.
 [[gnu::flatten]] void CallMachine::Begin(Instant now) {
   view_.began = view_.now = now;
+  for (const auto& member : policies_.reconfigured()) {
+    configs_[member.config] = member.policy->CurrentConfig();
+  }
   Activate(AttemptKind::kFirst, Deadline(now));
   Step();
 }
@@ -64,7 +75,7 @@ void CallMachine::Wake(Instant now) {
 
 void CallMachine::Cancel(Instant now) {
   Advance(now);
-  if (!delivered_) Finish(Reason::kCancelled, -1);
+  if (!delivered_) Finish(Reason::kCancelled, -1, nullptr);
 }
 
 void CallMachine::Answered(Instant now, int id, Answer answer) {
@@ -87,7 +98,7 @@ void CallMachine::Answered(Instant now, int id, Answer answer) {
   if (--live_count_ != at) live_[at] = live_[live_count_];
   if (delivered_) return;
   if (outcome.ok()) {
-    Finish(Reason::kNone, id);
+    Finish(Reason::kNone, id, &outcome);
     return;
   }
   view_.last = &last_.emplace(outcome);
@@ -122,7 +133,7 @@ void CallMachine::Advance(Instant now) { view_.now = std::max(view_.now, now); }
 void CallMachine::Step() {
   if (delivered_) return;
   if (view_.deadline.expired(view_.now)) {
-    Finish(Reason::kDeadline, -1);
+    FinishFailed(Reason::kDeadline);
     return;
   }
   // A launch may make the next hedge due at once.
@@ -157,7 +168,7 @@ class CallMachine::Reservation {
     for (size_t i = reservers.size(); granted_ != 0 && i-- > 0;) {
       if ((granted_ >> i & 1) == 0) continue;
       const auto& member = reservers[i];
-      member.policy->Void(live_.tokens[member.slot], TicketOf(member));
+      member.policy->Void(TokenOf(member), TicketOf(member));
       --machine_.outstanding_;
     }
   }
@@ -170,11 +181,12 @@ class CallMachine::Reservation {
     Verdict joined;
     for (size_t i = 0; i < reservers.size(); ++i) {
       const auto& member = reservers[i];
-      view.identity = member.identity;
+      if (member.counts_calls && machine_.holds_call_) continue;
+      machine_.Address(member);
       view.has_ticket = machine_.HasTicket(member);
       Ticket* const ticket = TicketOf(member);
       if (ticket != nullptr) machine_.candidate_.entered |= 1u << member.queue;
-      const Verdict verdict = member.policy->Reserve(view, live_.tokens[member.slot], ticket);
+      const Verdict verdict = member.policy->Reserve(view, TokenOf(member), ticket);
       machine_.Note(verdict);
       joined = Join(joined, verdict);
       if (verdict.admits(view.now)) {
@@ -185,9 +197,15 @@ class CallMachine::Reservation {
     return joined;
   }
 
-  void Keep() { granted_ = 0; }
+  void Keep() {
+    granted_ = 0;
+    machine_.holds_call_ = !machine_.policies_.call_settlers().empty();
+  }
 
  private:
+  Token& TokenOf(const PolicySet::Member& member) const {
+    return member.counts_calls ? machine_.call_tokens_[member.slot] : live_.tokens[member.slot];
+  }
   Ticket* TicketOf(const PolicySet::Member& member) const {
     return member.queue < 0 ? nullptr : &(*machine_.candidate_.tickets)[member.queue];
   }
@@ -228,7 +246,7 @@ Verdict CallMachine::JudgeAll(AttemptKind kind) {
   Verdict joined = EnginesOwn(kind);
   const bool first = kind == AttemptKind::kFirst;
   for (const auto& member : first ? policies_.judges_first() : policies_.judges_again()) {
-    view_.identity = member.identity;
+    Address(member);
     view_.has_ticket = candidate_.kind == kind && HasTicket(member);
     const Verdict verdict = member.policy->Judge(view_);
     Note(verdict);
@@ -267,10 +285,15 @@ Verdict CallMachine::Restrict(Verdict verdict) {
   return verdict;
 }
 
+void CallMachine::Address(const PolicySet::Member& member) {
+  view_.identity = member.identity;
+  view_.config = member.config < 0 ? nullptr : configs_[member.config];
+}
+
 Proposal CallMachine::ProposeAll() {
   Proposal joined;
   for (const auto& member : policies_.proposers()) {
-    view_.identity = member.identity;
+    Address(member);
     const Proposal p = member.policy->Propose(view_);
     joined.attempt_timeout_nanos = std::min(joined.attempt_timeout_nanos, p.attempt_timeout_nanos);
     joined.hedge_after_nanos = std::min(joined.hedge_after_nanos, p.hedge_after_nanos);
@@ -307,7 +330,7 @@ void CallMachine::Refuse(const Verdict& verdict) {
     Drop();
     if (candidate_.kind == AttemptKind::kHedge) return;  // the attempts in flight go on
     if (verdict.has_next()) next_admission_ = verdict.at();
-    Finish(verdict.reason(), -1);
+    FinishFailed(verdict.reason());
     return;
   }
   candidate_.at =
@@ -327,7 +350,7 @@ void CallMachine::AfterFailure() {
   }
   const Verdict verdict = JudgeAll(AttemptKind::kRetry);
   if (verdict.rejects() && EndsWhatIsInFlight(reasons_)) {
-    Finish(verdict.reason(), -1);
+    FinishFailed(verdict.reason());
   } else if (hedges_ < max_hedges_ && view_.idempotent) {
     Activate(AttemptKind::kHedge, Deadline(view_.now));  // a failure fires the next hedge at once
   }
@@ -379,19 +402,40 @@ int CallMachine::Find(int id) const {
   return -1;
 }
 
-bool CallMachine::IsFailure(const Outcome& outcome) const {
+bool CallMachine::IsFailure(Outcome& outcome) const {
   if (outcome.code != absl::StatusCode::kOk) return false;
   for (const auto& member : policies_.examiners()) {
+    outcome.config = member.config < 0 ? nullptr : configs_[member.config];
     if (member.policy->IsFailure(outcome)) return true;
   }
   return false;
 }
 
-void CallMachine::SettleAll(const Live& live, const Outcome& outcome) {
-  for (const auto& member : policies_.settlers()) {
-    member.policy->Settle(live.tokens[member.slot], outcome);
+void CallMachine::SettleAll(const Live& live, Outcome& outcome) {
+  outcome.notices = view_.notices;
+  for (const auto& member : policies_.settlers()) Settle(member, live.tokens[member.slot], outcome);
+  outstanding_ -= policies_.attempt_reservers();
+}
+
+void CallMachine::Settle(const PolicySet::Member& member, Token token, Outcome& outcome) {
+  outcome.config = member.config < 0 ? nullptr : configs_[member.config];
+  member.policy->Settle(token, outcome);
+}
+
+void CallMachine::SettleCall(Reason reason, const Outcome* outcome) {
+  holds_call_ = false;
+  Outcome whole = outcome != nullptr ? *outcome : Abandoned(view_.began, view_.now);
+  whole.started = view_.began;
+  whole.ended = view_.now;
+  whole.notices = view_.notices;
+  if (outcome == nullptr && reason == Reason::kDeadline) {
+    whole.aborted = false;
+    whole.code = absl::StatusCode::kDeadlineExceeded;
   }
-  outstanding_ -= static_cast<int>(policies_.reservers().size());
+  for (const auto& member : policies_.call_settlers()) {
+    Settle(member, call_tokens_[member.slot], whole);
+    --outstanding_;
+  }
 }
 
 void CallMachine::Note(const Verdict& verdict) {
@@ -402,9 +446,10 @@ void CallMachine::Note(const Verdict& verdict) {
   }
 }
 
-void CallMachine::Finish(Reason reason, int winner) {
+void CallMachine::Finish(Reason reason, int winner, const Outcome* outcome) {
   delivered_ = true;
   Drop();
+  if (holds_call_) SettleCall(reason, outcome);
   if (reason == Reason::kNone) reasons_ = ReasonSet();
   reasons_.Add(reason);
   for (int i = 0; i < live_count_; ++i) {

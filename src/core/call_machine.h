@@ -45,6 +45,9 @@ class CallMachine {
     bool idempotent = false;
     uint64_t seed = 0;
     WakeSource* wake = nullptr;  // needed where a policy queues; outlives the machine
+    // Where policies tell of changes, to be taken out after each event; outlives the machine. Null
+    // where nobody wants to know.
+    Notices* notices = nullptr;
   };
 
   struct Action {
@@ -119,6 +122,8 @@ class CallMachine {
   Verdict EnginesOwn(AttemptKind kind);
   Verdict Restrict(Verdict verdict);
   Proposal ProposeAll();
+  // Who is asked next.
+  void Address(const PolicySet::Member& member);
   void Launch(Live& live, const Proposal& proposal);
   void Refuse(const Verdict& verdict);
   void AfterFailure();
@@ -129,10 +134,15 @@ class CallMachine {
   void ParkTickets();
   bool HasTicket(const PolicySet::Member& member) const;
   int Find(int id) const;
-  bool IsFailure(const Outcome& outcome) const;
-  void SettleAll(const Live& live, const Outcome& outcome);
+  bool IsFailure(Outcome& outcome) const;
+  void SettleAll(const Live& live, Outcome& outcome);
+  void Settle(const PolicySet::Member& member, Token token, Outcome& outcome);
+  // Settles with those that count calls.
+  void SettleCall(Reason reason, const Outcome* outcome);
   void Note(const Verdict& verdict);
-  void Finish(Reason reason, int winner);
+  // `outcome`: the winner's, or of the failure that the call ends with; null if there is none.
+  void Finish(Reason reason, int winner, const Outcome* outcome);
+  void FinishFailed(Reason reason) { Finish(reason, -1, last_ ? &*last_ : nullptr); }
   void Push(Action::Type type, AttemptKind kind, Reason reason, int id,
             Deadline until = Deadline::Never());
 
@@ -147,11 +157,14 @@ class CallMachine {
   int hedges_ = 0;
   int max_hedges_ = 0;
   int outstanding_ = 0;
+  bool holds_call_ = false;  // what those that count calls gave
   ReasonSet reasons_;
   Instant latest_delay_;  // the latest NotBefore of this decision
   std::optional<Instant> next_admission_;
   Candidate candidate_;
   std::array<Live, kMaxLive> live_;
+  std::array<Token, PolicySet::kMaxPolicies> call_tokens_;
+  std::array<const void*, PolicySet::kMaxPolicies> configs_;
   int out_head_ = 0;
   int out_count_ = 0;
   std::array<Queued, 2 * kMaxLive + 4> out_;

@@ -8,6 +8,7 @@ Policy::~Policy() = default;
 
 absl::Status Policy::Validate() const { return absl::OkStatus(); }
 uint64_t Policy::Fingerprint() const { return internal::HashName(name()); }
+const void* Policy::CurrentConfig() const { return nullptr; }
 Verdict Policy::Judge(const View&) const { return Verdict::Admit(); }
 Verdict Policy::Reserve(const View&, Token&, Ticket*) { return Verdict::Admit(); }
 void Policy::Void(Token, Ticket*) {}

@@ -42,6 +42,11 @@ absl::Status Check(const PolicyList& policies) {
                          " has kQueues without kReserves, which gives tickets"));
       }
     }
+    if (Has(*policy, Policy::kCountsCalls) && !Has(*policy, Policy::kReserves)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(internal::ToAbsl(policy->name()),
+                       " has kCountsCalls without kReserves, which admits the call"));
+    }
     if (Has(*policy, Policy::kAsks)) ++askers;
   }
   if (queues > PolicySet::kMaxQueues) {
@@ -66,10 +71,6 @@ void SortCanonically(PolicyList& policies) {
   });
 }
 
-bool ProposesHedges(const Policy& policy) {
-  return policy.Propose(View{}).hedge_after_nanos != Proposal::kNone;
-}
-
 }  // namespace
 
 PolicySet::PolicySet() : rep_(std::make_shared<const Rep>()) {}
@@ -85,15 +86,24 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
     const uint64_t fingerprint = policy.Fingerprint();
     ordinal = !rep->all.empty() && fingerprint == previous ? ordinal + 1 : 0;
     previous = fingerprint;
-    Member member{&policy, internal::Mix64(fingerprint + ordinal), -1, -1};
-    if (Has(policy, Policy::kReserves | Policy::kSettles)) member.slot = rep->slots++;
+    Member member{&policy, internal::Mix64(fingerprint + ordinal), -1, -1, -1, false};
+    const bool reserves = Has(policy, Policy::kReserves);
+    member.counts_calls = Has(policy, Policy::kCountsCalls);
+    if (reserves || Has(policy, Policy::kSettles)) member.slot = rep->slots++;
     if (Has(policy, Policy::kQueues)) member.queue = rep->queues++;
+    if (Has(policy, Policy::kReconfigures)) {
+      member.config = static_cast<int>(rep->reconfigured.size());
+      rep->reconfigured.push_back(member);
+    }
 
     rep->all.push_back(member);
     if (Has(policy, Policy::kJudgesFirst)) rep->judges_first.push_back(member);
     if (Has(policy, Policy::kJudgesAgain)) rep->judges_again.push_back(member);
-    if (Has(policy, Policy::kReserves)) rep->reservers.push_back(member);
-    if (member.slot >= 0) rep->settlers.push_back(member);
+    if (reserves) rep->reservers.push_back(member);
+    if (reserves && !member.counts_calls) ++rep->attempt_reservers;
+    if (member.slot >= 0) {
+      (member.counts_calls ? rep->call_settlers : rep->settlers).push_back(member);
+    }
     if (Has(policy, Policy::kProposes)) rep->proposers.push_back(member);
     if (Has(policy, Policy::kExamines)) rep->examiners.push_back(member);
     if (Has(policy, Policy::kObserves)) rep->observers.push_back(member);
@@ -103,7 +113,7 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
     }
     rep->retries |= Has(policy, Policy::kRetries);
     rep->never_waits |= Has(policy, Policy::kNeverWaits);
-    rep->hedges |= Has(policy, Policy::kProposes) && ProposesHedges(policy);
+    rep->hedges |= Has(policy, Policy::kHedges);
     rep->tick_interval = std::min(rep->tick_interval, policy.tick_interval());
   }
   rep->owners = std::move(policies);

@@ -131,6 +131,11 @@ void Recorder::On(const CallEvent& event) {
     case CallEvent::Type::kAttemptEnded:
       OnAttemptEnded(event, call);
       break;
+    case CallEvent::Type::kPolicyChanged:
+      AddLine(event.now,
+              absl::StrCat(ToAbsl(event.policy), event.label.empty() ? "" : " ",
+                           ToAbsl(event.label), " ", ToAbsl(event.from), " -> ", ToAbsl(event.to)));
+      break;
     case CallEvent::Type::kWaiting:
       call.waits_for = event.reason;
       break;
