@@ -65,6 +65,7 @@ struct Outcome {
   const absl::Status* status = nullptr;
   ResultRef result;
   // As in the view.
+  uint64_t seed = 0;
   const void* config = nullptr;
   Notices* notices = nullptr;
 

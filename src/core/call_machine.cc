@@ -412,6 +412,7 @@ bool CallMachine::IsFailure(Outcome& outcome) const {
 }
 
 void CallMachine::SettleAll(const Live& live, Outcome& outcome) {
+  outcome.seed = view_.seed;
   outcome.notices = view_.notices;
   for (const auto& member : policies_.settlers()) Settle(member, live.tokens[member.slot], outcome);
   outstanding_ -= policies_.attempt_reservers();
@@ -427,6 +428,7 @@ void CallMachine::SettleCall(Reason reason, const Outcome* outcome) {
   Outcome whole = outcome != nullptr ? *outcome : Abandoned(view_.began, view_.now);
   whole.started = view_.began;
   whole.ended = view_.now;
+  whole.seed = view_.seed;
   whole.notices = view_.notices;
   if (outcome == nullptr && reason == Reason::kDeadline) {
     whole.aborted = false;
