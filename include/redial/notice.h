@@ -1,8 +1,13 @@
 // A change in a policy's own state, told to those who look on: a breaker that opens.
 //
-//   void Settle(redial::Token, const redial::Outcome& outcome) override {
-//     if (TripsOn(outcome)) outcome.Tell({.policy = name(), .from = "closed", .to = "open"});
-//   }
+//   class Fuse final : public redial::Policy {
+//     void Settle(redial::Token, const redial::Outcome& outcome) override {
+//       if (!outcome.ok() && !blown_.exchange(true)) {
+//         outcome.Tell({.policy = name(), .label = {}, .from = "whole", .to = "blown"});
+//       }
+//     }
+//     std::atomic<bool> blown_ = false;
+//   };
 //
 // It is told by the call that brought the change about, to the observers of that call, as an event of
 // its own (`CallEvent::Type::kPolicyChanged`), after every lock is gone. Values; not shared between

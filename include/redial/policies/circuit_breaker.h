@@ -2,7 +2,9 @@
 //
 //   auto breaker = redial::CircuitBreaker({.failure_ratio = 0.5, .minimum_throughput = 20});
 //   auto client = redial::Client::Create("tcp://cache:6379", {redial::Retry(), breaker});
-//   if (breaker->state() == redial::CircuitBreakerPolicy::State::kOpen) ShowBanner();
+//   if (breaker->state() == redial::CircuitBreakerPolicy::State::kOpen) {
+//     std::cout << "the cache is down\n";
+//   }
 //
 // Closed, it admits everything and watches. When too much of the latest has failed it opens, and
 // refuses until its time is up; a refusal says when that is (`Failure::retry_at`). Then it is half open
