@@ -394,7 +394,7 @@ std::string_view BreakerStateName(State state) {
   return "closed";
 }
 
-std::shared_ptr<CircuitBreakerPolicy> CircuitBreaker(CircuitBreakerOptions options) {
+std::shared_ptr<CircuitBreakerPolicy> CircuitBreaker(const CircuitBreakerOptions& options) {
   return std::make_shared<Breaker>(options);
 }
 

@@ -132,7 +132,7 @@ REDIAL_EXPORT std::string_view BreakerStateName(CircuitBreakerPolicy::State stat
 // kInvalidArgument when it joins a set: a ratio outside (0, 1], a minimum below 1 or above its window,
 // times that aren't positive, probes outside 1 to 64.
 REDIAL_EXPORT std::shared_ptr<CircuitBreakerPolicy> CircuitBreaker(
-    CircuitBreakerOptions options = {});
+    const CircuitBreakerOptions& options = {});
 
 }  // namespace redial
 
