@@ -25,6 +25,16 @@ pollfd ToPoll(const Source& source) {
   return {source.fd(), events, 0};  // ppoll skips an event's fd, -1
 }
 
+// Linux lets a wait end late, so that several end at once: by a thousandth of its time, and by no
+// less than the thread's timer slack, 50 us unless somebody has set it. Mostly it ends at the late end
+// of that. See docs/decisions/waits-ask-for-less.md.
+int64_t LessSlack(int64_t nanos) {
+  constexpr int64_t kLeast = 50'000;
+  constexpr int64_t kMost = 100'000'000;
+  const int64_t less = nanos - std::clamp(nanos / 1000, kLeast, kMost);
+  return less > 0 ? less : nanos;
+}
+
 // Without a time: for as long as it takes.
 int CallPpoll(pollfd* polls, size_t count, std::optional<int64_t> nanos) {
   const timespec timeout = ToTimespec(nanos.value_or(0));
@@ -135,7 +145,7 @@ int ThreadRuntime::DoWait(Instant now, absl::Span<Source* const> sources, Deadli
   for (;;) {
     if (on_stop && stop.stop_requested()) return kStopped;
     std::optional<int64_t> nanos;
-    if (!deadline.is_never()) nanos = NanosBetween(now, deadline.instant());
+    if (!deadline.is_never()) nanos = LessSlack(NanosBetween(now, deadline.instant()));
     set.Poll(nanos);
     if (set.result() != kNoneReady) return set.result();
     if (deadline.is_never()) continue;
