@@ -51,8 +51,9 @@ CallDriver::CallDriver(const CallContext& context, AttemptFunction attempt, Inst
       deadline_(deadline),
       seed_(seed),
       observed_(!context.policies.observers().empty() || context.observer != nullptr) {
+  if (observed_) notices_.emplace();
   machine_.emplace(context.policies, CallMachine::Config{deadline, context.options.idempotent, seed,
-                                                         this, observed_ ? &notices_ : nullptr});
+                                                         this, observed_ ? &*notices_ : nullptr});
 }
 
 CallDriver::~CallDriver() {
@@ -76,7 +77,7 @@ absl::Status CallDriver::Run() {
   }
   absl::Status ending;
   for (;;) {
-    if (!notices_.empty()) TellNotices();
+    if (notices_ && !notices_->empty()) TellNotices();
     const CallMachine::Action action = machine_->Next();
     switch (action.type) {
       case Type::kStart:
@@ -321,7 +322,7 @@ void CallDriver::Connected(std::string_view address) {
 }
 
 void CallDriver::TellNotices() {
-  for (const Notice& notice : notices_.all()) {
+  for (const Notice& notice : notices_->all()) {
     CallEvent event = NewEvent(CallEvent::Type::kPolicyChanged);
     event.policy = notice.policy;
     event.label = notice.label;
@@ -329,7 +330,7 @@ void CallDriver::TellNotices() {
     event.to = notice.to;
     Tell(event);
   }
-  notices_.Clear();
+  notices_->Clear();
 }
 
 CallEvent CallDriver::NewEvent(CallEvent::Type type) const {

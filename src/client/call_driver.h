@@ -65,8 +65,8 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
   const bool observed_;
   bool ended_ = false;
   Deadline told_wait_ = Deadline::Past();
-  int running_ = 0;  // the number of the attempt that runs
-  Notices notices_;
+  int running_ = 0;                 // the number of the attempt that runs
+  std::optional<Notices> notices_;  // where somebody looks on
   std::optional<CallMachine> machine_;
   std::shared_ptr<Waker> waker_;        // made when a ticket first enters a queue
   std::unique_ptr<Failures> failures_;  // made when the first attempt failed
