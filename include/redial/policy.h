@@ -23,8 +23,10 @@
 // What `Reserve` would reject, or delay past the deadline, `Judge` rejects too, in the same state and
 // for the same view; `Reserve` decides races only. So a set with one more policy is never more lenient: a policy that
 // delays a candidate can't hide that another would refuse it. A queue that is full tells by
-// `View::has_ticket` who stands in it already. A verdict of Blocked comes from `Reserve`, with a
-// ticket that somebody will wake, or from a policy that asks a person.
+// `View::has_ticket` who stands in it already, and by `View::ticket` how. A verdict of Blocked comes
+// from `Reserve`, with a ticket that somebody will wake, or from a policy that asks a person.
+//
+// A rejection drops the candidate. `Refused` tells those who rejected it, once.
 //
 // An exception that `Judge`, `Reserve`, `Propose` or `IsFailure` lets through (a predicate of the
 // user's) ends the call and gives everything back. `Void`, `Settle`, `Park` and `Leave` don't
@@ -41,9 +43,11 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "redial/call_event.h"
+#include "redial/description.h"
 #include "redial/export.h"
 #include "redial/ticket.h"
 #include "redial/verdict.h"
@@ -69,6 +73,7 @@ enum class Rank : uint8_t {
   kTimeout = 10,
   kDecision = 50,
   kBreaker = 60,
+  kThrottle = 62,
   kRateLimit = 65,
   kBulkhead = 70,
   kBudget = 90,
@@ -94,6 +99,8 @@ class REDIAL_EXPORT Policy {
     // and Settle comes once, with the outcome of the call.
     kCountsCalls = 1u << 12,
     kReconfigures = 1u << 13,  // CurrentConfig
+    // With kReserves or kSettles: Refused, where its own rejection helped to end a candidate.
+    kCountsRefusals = 1u << 15,
   };
 
   struct Traits {
@@ -130,6 +137,10 @@ class REDIAL_EXPORT Policy {
   virtual void Void(Token token, Ticket* ticket);
   // Gives back what the attempt held and learns from it; an aborted outcome proves nothing.
   virtual void Settle(Token token, const Outcome& outcome);
+  // A candidate was dropped, and this policy was among those that rejected it: comes once for each
+  // candidate. `Judge` may be asked any number of times, so whoever counts its refusals does it here.
+  // Doesn't throw.
+  virtual void Refused(const View& view);
   virtual void Park(Ticket& ticket);
   virtual void Leave(Ticket& ticket);
 
@@ -144,6 +155,11 @@ class REDIAL_EXPORT Policy {
   virtual void Observe(const CallEvent& event) const;
   // How often `Observe` wants a kTick while the call waits (a live countdown); infinite for never.
   virtual absl::Duration tick_interval() const;
+
+  // What the configuration that holds now means for a call, for people.
+  virtual void Describe(Description& description) const;
+  // The numbers of its state, for metrics: `visit` is called for each, outside every lock.
+  virtual void Measure(absl::FunctionRef<void(const Gauge&)> visit) const;
 
  private:
   const Traits traits_;

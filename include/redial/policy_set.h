@@ -54,6 +54,7 @@ class REDIAL_EXPORT PolicySet {
   absl::Span<const Member> settlers() const { return rep_->settlers; }
   absl::Span<const Member> call_settlers() const { return rep_->call_settlers; }
   absl::Span<const Member> reconfigured() const { return rep_->reconfigured; }
+  absl::Span<const Member> refusal_counters() const { return rep_->refusal_counters; }
   absl::Span<const Member> proposers() const { return rep_->proposers; }
   absl::Span<const Member> examiners() const { return rep_->examiners; }
   absl::Span<const Member> observers() const { return rep_->observers; }
@@ -71,7 +72,7 @@ class REDIAL_EXPORT PolicySet {
   struct Rep {
     PolicyList owners;
     std::vector<Member> all, judges_first, judges_again, reservers, settlers, call_settlers,
-        reconfigured, proposers, examiners, observers;
+        reconfigured, refusal_counters, proposers, examiners, observers;
     Member asker{};
     bool has_asker = false;
     bool retries = false;

@@ -31,6 +31,11 @@ class Verdict {
   }
   // Until somebody wakes the call: a ticket's turn, a person's answer.
   static constexpr Verdict Blocked(Reason why) { return Verdict(Kind::kBlocked, why, kUnknown); }
+  // The same, but to be judged again at `at` if nobody has woken the call before: a wait that ends.
+  // `at` is later than now.
+  static constexpr Verdict BlockedUntil(Instant at, Reason why) {
+    return Verdict(Kind::kBlocked, why, at);
+  }
   // Not at all. `next` is when the refuser would admit again, where it knows.
   static constexpr Verdict Reject(Reason why) { return Verdict(Kind::kReject, why, kUnknown); }
   static constexpr Verdict RejectUntil(Instant next, Reason why) {
@@ -39,9 +44,10 @@ class Verdict {
 
   constexpr Kind kind() const { return kind_; }
   constexpr Reason reason() const { return reason_; }
-  // For kNotBefore, and for a kReject that knows it (see `has_next`).
+  // For kNotBefore, and where `has_next` or `has_end`.
   constexpr Instant at() const { return at_; }
   constexpr bool has_next() const { return kind_ == Kind::kReject && at_ != kUnknown; }
+  constexpr bool has_end() const { return kind_ == Kind::kBlocked && at_ != kUnknown; }
 
   constexpr bool rejects() const { return kind_ == Kind::kReject; }
   // True when an attempt may start at `now`: a delay that is over no longer objects.

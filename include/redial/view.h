@@ -21,6 +21,8 @@
 
 namespace redial {
 
+class Ticket;
+
 // A pointer to the value that an operation returned, with its type, so that a predicate on results
 // can be kept in a policy that doesn't know the type.
 class ResultRef {
@@ -76,6 +78,11 @@ struct Outcome {
   bool ok() const { return code == absl::StatusCode::kOk && !failed_result; }
 };
 
+// Of a call, for those who let calls wait: the higher goes first. What lies beyond counts as the nearest
+// of these.
+inline constexpr int kLowestPriority = -2;
+inline constexpr int kHighestPriority = 2;
+
 // A person's answer to "retry or give up?".
 enum class Answer : uint8_t { kNone, kRetry, kGiveUp };
 
@@ -87,11 +94,13 @@ struct View {
   int attempts = 0;  // started so far, hedges included
   Instant began;     // when the call began
   Instant now;
-  Deadline deadline;              // the call's
-  const Outcome* last = nullptr;  // the latest attempt that failed; null before there is one
-  uint64_t seed = 0;              // the call's
-  uint64_t identity = 0;          // of the policy that is asked, within its set
-  bool has_ticket = false;        // the policy that is asked has seen this candidate's ticket
+  Deadline deadline;               // the call's
+  const Outcome* last = nullptr;   // the latest attempt that failed; null before there is one
+  uint64_t seed = 0;               // the call's
+  uint64_t identity = 0;           // of the policy that is asked, within its set
+  bool has_ticket = false;         // the policy that is asked has seen this candidate's ticket
+  const Ticket* ticket = nullptr;  // that ticket, where it has
+  int priority = 0;                // the call's
   // What `Policy::CurrentConfig` of the policy that is asked returned when the call began; null where it has
   // none.
   const void* config = nullptr;

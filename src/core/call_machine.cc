@@ -39,6 +39,7 @@ CallMachine::CallMachine(const PolicySet& policies, const Config& config)
   view_.deadline = config.deadline;
   view_.seed = config.seed;
   view_.notices = config.notices;
+  view_.priority = config.priority;
 }
 
 CallMachine::~CallMachine() {
@@ -99,6 +100,10 @@ void CallMachine::Answered(Instant now, int id, Answer answer) {
   if (delivered_) return;
   if (outcome.ok()) {
     Finish(Reason::kNone, id, &outcome);
+    return;
+  }
+  if (outcome.aborted && live_count_ > 0) {  // it never ran: the others go on
+    Step();
     return;
   }
   view_.last = &last_.emplace(outcome);
@@ -183,11 +188,12 @@ class CallMachine::Reservation {
       const auto& member = reservers[i];
       if (member.counts_calls && machine_.holds_call_) continue;
       machine_.Address(member);
-      view.has_ticket = machine_.HasTicket(member);
+      view.ticket = machine_.SeenTicket(member);
+      view.has_ticket = view.ticket != nullptr;
       Ticket* const ticket = TicketOf(member);
       if (ticket != nullptr) machine_.candidate_.entered |= 1u << member.queue;
       const Verdict verdict = member.policy->Reserve(view, TokenOf(member), ticket);
-      machine_.Note(verdict);
+      machine_.Note(verdict, member);
       joined = Join(joined, verdict);
       if (verdict.admits(view.now)) {
         granted_ |= 1u << i;
@@ -207,7 +213,7 @@ class CallMachine::Reservation {
     return member.counts_calls ? machine_.call_tokens_[member.slot] : live_.tokens[member.slot];
   }
   Ticket* TicketOf(const PolicySet::Member& member) const {
-    return member.queue < 0 ? nullptr : &(*machine_.candidate_.tickets)[member.queue];
+    return member.queue < 0 ? nullptr : &machine_.candidate_.tickets[member.queue];
   }
 
   CallMachine& machine_;
@@ -223,10 +229,7 @@ Verdict CallMachine::TryToLaunch() {
 }
 
 Verdict CallMachine::ReserveAndLaunch(Live& live) {
-  if (policies_.queues() > 0 && !candidate_.tickets) {
-    candidate_.tickets.emplace();
-    for (Ticket& ticket : *candidate_.tickets) ticket.set_wake_source(wake_);
-  }
+  candidate_.tickets.Make(policies_.queues(), wake_);
   for (const auto& member : policies_.settlers()) live.tokens[member.slot] = 0;
 
   Reservation reservation(*this, live);
@@ -242,14 +245,17 @@ Verdict CallMachine::ReserveAndLaunch(Live& live) {
 Verdict CallMachine::JudgeAll(AttemptKind kind) {
   view_.kind = kind;
   reasons_ = ReasonSet();
+  rejected_ = 0;
   latest_delay_ = view_.now;
+  first_end_ = Deadline::Never();
   Verdict joined = EnginesOwn(kind);
   const bool first = kind == AttemptKind::kFirst;
   for (const auto& member : first ? policies_.judges_first() : policies_.judges_again()) {
     Address(member);
-    view_.has_ticket = candidate_.kind == kind && HasTicket(member);
+    view_.ticket = candidate_.kind == kind ? SeenTicket(member) : nullptr;
+    view_.has_ticket = view_.ticket != nullptr;
     const Verdict verdict = member.policy->Judge(view_);
-    Note(verdict);
+    Note(verdict, member);
     joined = Join(joined, verdict);
   }
   return joined;
@@ -328,17 +334,26 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
 void CallMachine::Refuse(const Verdict& verdict) {
   if (verdict.rejects()) {
     Drop();
+    if (rejected_ != 0) TellRefusers();
     if (candidate_.kind == AttemptKind::kHedge) return;  // the attempts in flight go on
     if (verdict.has_next()) next_admission_ = verdict.at();
     FinishFailed(verdict.reason());
     return;
   }
-  candidate_.at =
-      verdict.kind() == Verdict::Kind::kNotBefore ? Deadline(verdict.at()) : Deadline::Never();
+  candidate_.at = verdict.kind() == Verdict::Kind::kNotBefore ? Deadline(verdict.at()) : first_end_;
   candidate_.waits_for = verdict.reason();
   if (reasons_.Has(Reason::kUndecided) && asked_ != view_.attempts) {
     asked_ = view_.attempts;
     Push(Action::Type::kAsk, candidate_.kind, Reason::kNone, asked_);
+  }
+}
+
+void CallMachine::TellRefusers() {
+  view_.has_ticket = false;
+  for (const auto& member : policies_.refusal_counters()) {
+    if ((rejected_ >> member.slot & 1) == 0) continue;
+    Address(member);
+    member.policy->Refused(view_);
   }
 }
 
@@ -377,7 +392,7 @@ void CallMachine::Drop() {
 void CallMachine::LeaveQueues() {
   for (const auto& member : policies_.reservers()) {
     if (!HasTicket(member)) continue;
-    Ticket& ticket = (*candidate_.tickets)[member.queue];
+    Ticket& ticket = candidate_.tickets[member.queue];
     member.policy->Leave(ticket);
     ticket.set_note(0);
   }
@@ -387,7 +402,7 @@ void CallMachine::LeaveQueues() {
 void CallMachine::ParkTickets() {
   if (candidate_.entered == 0) return;
   for (const auto& member : policies_.reservers()) {
-    if (HasTicket(member)) member.policy->Park((*candidate_.tickets)[member.queue]);
+    if (HasTicket(member)) member.policy->Park(candidate_.tickets[member.queue]);
   }
 }
 
@@ -445,7 +460,14 @@ void CallMachine::Note(const Verdict& verdict) {
   reasons_.Add(verdict.reason());
   if (verdict.kind() == Verdict::Kind::kNotBefore) {
     latest_delay_ = std::max(latest_delay_, verdict.at());
+  } else if (verdict.has_end() && verdict.at() > view_.now) {
+    first_end_ = Earlier(first_end_, Deadline(verdict.at()));
   }
+}
+
+void CallMachine::Note(const Verdict& verdict, const PolicySet::Member& member) {
+  if (verdict.rejects() && member.slot >= 0) rejected_ |= 1u << member.slot;
+  Note(verdict);
 }
 
 void CallMachine::Finish(Reason reason, int winner, const Outcome* outcome) {

@@ -25,7 +25,9 @@
 #define REDIAL_SRC_CORE_CALL_MACHINE_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <new>
 #include <optional>
 
 #include "redial/policy.h"
@@ -48,6 +50,7 @@ class CallMachine {
     // Where policies tell of changes, to be taken out after each event; outlives the machine. Null
     // where nobody wants to know.
     Notices* notices = nullptr;
+    int priority = 0;
   };
 
   struct Action {
@@ -102,6 +105,30 @@ class CallMachine {
     Instant started;
     std::array<Token, PolicySet::kMaxPolicies> tokens;
   };
+  // One for each policy that queues, made for the first candidate that reserves: what a call that
+  // nothing delays pays for them.
+  class Tickets {
+   public:
+    Tickets() = default;
+    Tickets(const Tickets&) = delete;
+    Tickets& operator=(const Tickets&) = delete;
+    ~Tickets() {
+      for (int i = 0; i < made_; ++i) (*this)[i].~Ticket();
+    }
+    void Make(int n, WakeSource* wake) {
+      for (; made_ < n; ++made_) {
+        (new (bytes_ + sizeof(Ticket) * static_cast<size_t>(made_)) Ticket)->set_wake_source(wake);
+      }
+    }
+    Ticket& operator[](int i) {
+      return *std::launder(
+          reinterpret_cast<Ticket*>(bytes_ + sizeof(Ticket) * static_cast<size_t>(i)));
+    }
+
+   private:
+    int made_ = 0;
+    alignas(Ticket) std::byte bytes_[PolicySet::kMaxQueues * sizeof(Ticket)];
+  };
   struct Candidate {
     bool active = false;
     bool considered = false;  // so a wake-up may be about it
@@ -109,7 +136,7 @@ class CallMachine {
     Reason waits_for = Reason::kNone;
     uint32_t entered = 0;  // a bit for each queue whose policy has seen the ticket
     Deadline at;           // when to consider it next, if nobody wakes the call before
-    std::optional<std::array<Ticket, PolicySet::kMaxQueues>> tickets;
+    Tickets tickets;
   };
   class Reservation;
 
@@ -126,6 +153,7 @@ class CallMachine {
   void Address(const PolicySet::Member& member);
   void Launch(Live& live, const Proposal& proposal);
   void Refuse(const Verdict& verdict);
+  void TellRefusers();
   void AfterFailure();
   void Activate(AttemptKind kind, Deadline at);
   void Reconsider();
@@ -133,6 +161,10 @@ class CallMachine {
   void LeaveQueues();
   void ParkTickets();
   bool HasTicket(const PolicySet::Member& member) const;
+  // What the policy that is asked next has seen of it.
+  const Ticket* SeenTicket(const PolicySet::Member& member) {
+    return HasTicket(member) ? &candidate_.tickets[member.queue] : nullptr;
+  }
   int Find(int id) const;
   bool IsFailure(Outcome& outcome) const;
   void SettleAll(const Live& live, Outcome& outcome);
@@ -140,6 +172,7 @@ class CallMachine {
   // Settles with those that count calls.
   void SettleCall(Reason reason, const Outcome* outcome);
   void Note(const Verdict& verdict);
+  void Note(const Verdict& verdict, const PolicySet::Member& member);
   // `outcome`: the winner's, or of the failure that the call ends with; null if there is none.
   void Finish(Reason reason, int winner, const Outcome* outcome);
   void FinishFailed(Reason reason) { Finish(reason, -1, last_ ? &*last_ : nullptr); }
@@ -159,7 +192,9 @@ class CallMachine {
   int outstanding_ = 0;
   bool holds_call_ = false;  // what those that count calls gave
   ReasonSet reasons_;
-  Instant latest_delay_;  // the latest NotBefore of this decision
+  uint32_t rejected_ = 0;  // a bit for the slot of each member that rejected the latest decision
+  Instant latest_delay_;   // the latest NotBefore of this decision
+  Deadline first_end_;     // the first end of a BlockedUntil of this decision
   std::optional<Instant> next_admission_;
   Candidate candidate_;
   std::array<Live, kMaxLive> live_;

@@ -13,12 +13,15 @@ Verdict Policy::Judge(const View&) const { return Verdict::Admit(); }
 Verdict Policy::Reserve(const View&, Token&, Ticket*) { return Verdict::Admit(); }
 void Policy::Void(Token, Ticket*) {}
 void Policy::Settle(Token, const Outcome&) {}
+void Policy::Refused(const View&) {}
 void Policy::Park(Ticket&) {}
 void Policy::Leave(Ticket&) {}
 Proposal Policy::Propose(const View&) const { return {}; }
 bool Policy::IsFailure(const Outcome&) const { return false; }
 Answer Policy::Ask(const CallEvent&) const { return Answer::kGiveUp; }
 void Policy::Observe(const CallEvent&) const {}
+void Policy::Describe(Description&) const {}
+void Policy::Measure(absl::FunctionRef<void(const Gauge&)>) const {}
 absl::Duration Policy::tick_interval() const { return absl::InfiniteDuration(); }
 
 }  // namespace redial

@@ -47,6 +47,12 @@ absl::Status Check(const PolicyList& policies) {
           absl::StrCat(internal::ToAbsl(policy->name()),
                        " has kCountsCalls without kReserves, which admits the call"));
     }
+    if (Has(*policy, Policy::kCountsRefusals) && !Has(*policy, Policy::kReserves) &&
+        !Has(*policy, Policy::kSettles)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(internal::ToAbsl(policy->name()),
+                       " has kCountsRefusals without kReserves or kSettles, by which it is known"));
+    }
     if (Has(*policy, Policy::kAsks)) ++askers;
   }
   if (queues > PolicySet::kMaxQueues) {
@@ -104,6 +110,7 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
     if (member.slot >= 0) {
       (member.counts_calls ? rep->call_settlers : rep->settlers).push_back(member);
     }
+    if (Has(policy, Policy::kCountsRefusals)) rep->refusal_counters.push_back(member);
     if (Has(policy, Policy::kProposes)) rep->proposers.push_back(member);
     if (Has(policy, Policy::kExamines)) rep->examiners.push_back(member);
     if (Has(policy, Policy::kObserves)) rep->observers.push_back(member);
