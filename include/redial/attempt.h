@@ -41,6 +41,15 @@ struct AttemptNotes {
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
 };
+
+// Where an attempt that may be given up for another has its stop token from.
+class AttemptStop {
+ public:
+  virtual const std::stop_token& token() = 0;
+
+ protected:
+  ~AttemptStop() = default;
+};
 }  // namespace internal
 
 class REDIAL_EXPORT Attempt {
@@ -57,7 +66,10 @@ class REDIAL_EXPORT Attempt {
   // The call's, or an earlier one that a policy set for this attempt.
   Deadline deadline() const { return deadline_; }
   absl::Duration remaining() const;
-  const std::stop_token& stop_token() const { return stop_; }
+  // The call's; where there are hedges, one that also stops when another attempt has won.
+  const std::stop_token& stop_token() const {
+    return own_stop_ != nullptr ? own_stop_->token() : stop_;
+  }
 
   // For an operation that returns a value which a policy counts as a failure (an HTTP 503 in an OK
   // value): whether the peer acted, and when it wants to be asked again. Failed operations say it
@@ -70,6 +82,10 @@ class REDIAL_EXPORT Attempt {
   // For clients.
   internal::AttemptNotes* notes() const { return notes_; }
   void set_notes(internal::AttemptNotes* notes) { notes_ = notes; }
+  // For calls: which place its result is kept in.
+  int slot() const { return slot_; }
+  void set_slot(int slot) { slot_ = slot; }
+  void set_stop(internal::AttemptStop* stop) { own_stop_ = stop; }
 
  private:
   const int number_;
@@ -78,6 +94,8 @@ class REDIAL_EXPORT Attempt {
   const std::stop_token& stop_;
   Runtime& runtime_;
   internal::AttemptNotes* notes_ = nullptr;  // null where nobody looks on
+  internal::AttemptStop* own_stop_ = nullptr;
+  int slot_ = 0;
   mutable std::optional<Sent> sent_;
   mutable std::optional<absl::Duration> retry_after_;
 };

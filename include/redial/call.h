@@ -20,6 +20,8 @@
 #ifndef REDIAL_CALL_H_
 #define REDIAL_CALL_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <stop_token>
@@ -50,6 +52,9 @@ struct CallOptions {
   Deadline deadline = Deadline::Never();
   // Whether running it twice does no harm.
   bool idempotent = false;
+  // Who goes first where calls wait for their turn: the higher one, from -2 to 2. What lies beyond
+  // counts as the nearest of these.
+  int priority = 0;
   std::stop_token stop = {};
   // For random draws; the runtime's own where it isn't set.
   std::optional<uint64_t> seed = std::nullopt;
@@ -59,10 +64,20 @@ namespace internal {
 
 // What an attempt came to, as far as the engine cares.
 struct AttemptResult {
-  const absl::Status* status = nullptr;  // stays valid until the next attempt is run
+  const absl::Status* status = nullptr;  // stays valid until the next attempt of its slot is run
   ResultRef result;                      // likewise; of an OK status
 };
+// Keeps what the attempt returned in the place of its slot. Hedges run on other threads or fibers, at
+// the same time, in other slots.
 using AttemptFunction = absl::FunctionRef<AttemptResult(const Attempt&)>;
+// As many as can be in flight, and the latest that failed.
+inline constexpr int kAttemptSlots = 5;
+
+struct CallEnd {
+  absl::Status
+      status;  // OK: deliver what is in the slot, whatever it is. Otherwise the call's error
+  int slot = 0;
+};
 
 class REDIAL_EXPORT CallObserver {
  public:
@@ -79,9 +94,8 @@ struct CallContext {
   bool knows_sent;         // the attempt's failures say what was sent (a client's do)
 };
 
-// Runs the whole call. OK: deliver what the last attempt returned, whatever it is. Otherwise the
-// call's error.
-REDIAL_EXPORT absl::Status RunCall(const CallContext& context, AttemptFunction attempt);
+// Runs the whole call.
+REDIAL_EXPORT CallEnd RunCall(const CallContext& context, AttemptFunction attempt);
 
 template <class T>
 struct IsStatusOr : std::false_type {};
@@ -94,19 +108,20 @@ AttemptResult View(const absl::StatusOr<T>& result) {
   return {&result.status(), result.ok() ? ResultRef::Of(*result) : ResultRef()};
 }
 
-// The thin template around the compiled driver: it keeps the latest result.
+// The thin template around the compiled driver: it keeps the results.
 template <class R, class F>
 R RunTyped(const CallContext& context, F&& run) {
   static_assert(std::is_same_v<R, absl::Status> || IsStatusOr<R>::value,
                 "an operation returns absl::Status or absl::StatusOr<T>");
-  std::optional<R> last;
-  absl::Status ended = RunCall(context, [&](const Attempt& attempt) {
-    last.reset();
-    last.emplace(run(attempt));
-    return View(*last);
+  std::array<std::optional<R>, kAttemptSlots> results;
+  CallEnd end = RunCall(context, [&](const Attempt& attempt) {
+    std::optional<R>& result = results[static_cast<size_t>(attempt.slot())];
+    result.reset();
+    result.emplace(run(attempt));
+    return View(*result);
   });
-  if (!ended.ok()) return ended;
-  return *std::move(last);
+  if (!end.status.ok()) return std::move(end.status);
+  return *std::move(results[static_cast<size_t>(end.slot)]);
 }
 
 }  // namespace internal

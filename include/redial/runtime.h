@@ -57,6 +57,23 @@ class REDIAL_EXPORT Task {
   std::unique_ptr<Handle> handle_;
 };
 
+// For redial's own calls: who is served while an attempt waits, on the attempt's thread or fiber, so
+// that a call needs no thread of its own to watch over its hedges.
+class WaitGuest {
+ public:
+  // A wait is about to begin, or goes on: whether it is to end as if stop had been requested.
+  virtual bool over() const = 0;
+  // When it wants to be served: once the source is ready (null: it has none), and at that time at the
+  // latest. An expired one is served at once, and must then name a later one.
+  virtual Source* source() = 0;
+  virtual Deadline due() const = 0;
+  // Doesn't wait.
+  virtual void Serve(Instant now) = 0;
+
+ protected:
+  ~WaitGuest() = default;
+};
+
 class REDIAL_EXPORT Runtime {
  public:
   // Results of WaitAny that aren't an index.
@@ -101,11 +118,19 @@ class REDIAL_EXPORT Runtime {
   // A seed for random draws: unpredictable on real runtimes, reproducible in simulations.
   virtual uint64_t NextSeed() = 0;
 
+  // Who is served during the waits of the calling thread or fiber, but for `WaitFor`; null for
+  // nobody. See `ScopedGuest`.
+  virtual WaitGuest*& guest();
+
  protected:
   // As WaitAny; the deadline hasn't expired at `now`, which was just read (and wasn't, where the
   // deadline is `Never()`), and no stop was requested.
   virtual int DoWait(Instant now, absl::Span<Source* const> sources, Deadline deadline,
                      const std::stop_token& stop) = 0;
+
+ private:
+  int WaitServing(WaitGuest& guest, absl::Span<Source* const> sources, Deadline deadline,
+                  const std::stop_token& stop);
 };
 
 // Makes `runtime` the calling thread's current one for a scope: for event loops and for the test
@@ -119,6 +144,21 @@ class REDIAL_EXPORT ScopedRuntime {
 
  private:
   Runtime* const previous_;
+};
+
+// Serves `guest` in the waits of a scope of the calling thread or fiber.
+class ScopedGuest {
+ public:
+  explicit ScopedGuest(WaitGuest* guest) : place_(Runtime::Current().guest()), previous_(place_) {
+    place_ = guest;
+  }
+  ScopedGuest(const ScopedGuest&) = delete;
+  ScopedGuest& operator=(const ScopedGuest&) = delete;
+  ~ScopedGuest() { place_ = previous_; }
+
+ private:
+  WaitGuest*& place_;
+  WaitGuest* const previous_;
 };
 
 }  // namespace redial

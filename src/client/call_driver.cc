@@ -50,14 +50,22 @@ CallDriver::CallDriver(const CallContext& context, AttemptFunction attempt, Inst
       began_(began),
       deadline_(deadline),
       seed_(seed),
-      observed_(!context.policies.observers().empty() || context.observer != nullptr) {
+      observed_(!context.policies.observers().empty() || context.observer != nullptr),
+      hedging_(context.policies.hedges() && context.options.idempotent) {
   if (observed_) notices_.emplace();
-  machine_.emplace(context.policies, CallMachine::Config{deadline, context.options.idempotent, seed,
-                                                         this, observed_ ? &*notices_ : nullptr});
+  machine_.emplace(context.policies,
+                   CallMachine::Config{.deadline = deadline,
+                                       .idempotent = context.options.idempotent,
+                                       .seed = seed,
+                                       .wake = this,
+                                       .notices = observed_ ? &*notices_ : nullptr,
+                                       .priority = context.options.priority});
+  if (hedging_) slots_.fill(-1);
 }
 
 CallDriver::~CallDriver() {
   if (ended_) return;
+  hedges_.reset();
   machine_.reset();
   if (!observed_) return;
   const absl::Status status = absl::UnknownError("the operation left the call by an exception");
@@ -67,7 +75,7 @@ CallDriver::~CallDriver() {
   Tell(event);
 }
 
-absl::Status CallDriver::Run() {
+CallEnd CallDriver::Run() {
   using Type = CallMachine::Action::Type;
   if (observed_) Tell(NewEvent(CallEvent::Type::kCallStarted));
   if (context_.options.stop.stop_requested()) {
@@ -75,49 +83,102 @@ absl::Status CallDriver::Run() {
   } else {
     machine_->Begin(began_);
   }
-  absl::Status ending;
   for (;;) {
     if (notices_ && !notices_->empty()) TellNotices();
     const CallMachine::Action action = machine_->Next();
-    switch (action.type) {
-      case Type::kStart:
-        RunAttempt(action);
-        break;
-      case Type::kWait:
-        Wait(action);
-        break;
-      case Type::kAsk:
-        Ask(action.id);
-        break;
-      case Type::kDeliver:
-        ending = End(action);
-        break;
-      case Type::kDone:
-        ended_ = true;
-        return ending;
-      case Type::kAbort:
-        break;  // attempts run on this very thread: none is in flight when the call ends
+    if (action.type == Type::kDone) {
+#if defined(__cpp_exceptions)
+      if (exception_ != nullptr) std::rethrow_exception(exception_);
+#endif
+      CallEnd end = End(*deliver_);
+      ended_ = true;
+      return end;
+    }
+    if (action.type == Type::kWait) {
+      Wait(action);
+    } else {
+      Act(action);
     }
   }
 }
 
+void CallDriver::Act(const CallMachine::Action& action) {
+  using Type = CallMachine::Action::Type;
+  switch (action.type) {
+    case Type::kStart:
+      Start(action);
+      break;
+    case Type::kAsk:
+      // Not about a hedge: asking would hold up the attempt in whose wait this is.
+      if (primary_ < 0) Ask(action.id);
+      break;
+    case Type::kDeliver:
+      deliver_ = action;
+      break;
+    case Type::kAbort:
+      if (action.id == primary_) {
+        primary_over_ = true;
+        if (primary_stop_) primary_stop_->Stop();
+      } else if (hedges_ != nullptr) {
+        hedges_->Abort(action.id);
+      }
+      break;
+    case Type::kWait:
+    case Type::kDone:
+      break;
+  }
+}
+
+void CallDriver::Start(const CallMachine::Action& start) {
+  running_ = std::max(running_, start.id + 1);
+  if (start.kind == AttemptKind::kHedge) {
+    StartHedge(start);
+  } else {
+    RunAttempt(start);
+  }
+}
+
+void CallDriver::TellStarted(const CallMachine::Action& start) {
+  CallEvent event = NewEvent(CallEvent::Type::kAttemptStarted);
+  event.attempt = start.id + 1;
+  event.kind = start.kind;
+  event.until = start.until;
+  Tell(event);
+}
+
 void CallDriver::RunAttempt(const CallMachine::Action& start) {
-  running_ = start.id + 1;
-  Attempt attempt(running_, start.kind, start.until, context_.options.stop, runtime_);
+  Attempt attempt(start.id + 1, start.kind, start.until, context_.options.stop, runtime_);
   std::optional<AttemptNotes> notes;
   const Instant started = machine_->now();
   if (observed_) {
     notes.emplace().listener = this;
     attempt.set_notes(&*notes);
-    CallEvent event = NewEvent(CallEvent::Type::kAttemptStarted);
-    event.kind = start.kind;
-    event.until = start.until;
-    Tell(event);
+    TellStarted(start);
   }
+  if (!hedging_) {
+    const AttemptResult result = attempt_(attempt);
+    Conclude(attempt, result, started, runtime_.Now());
+    return;
+  }
+  primary_ = start.id;
+  primary_over_ = false;
+  primary_stop_.reset();
+  attempt.set_slot(TakeSlot(start.id));
+  attempt.set_stop(this);
+  const AttemptResult result = RunServing(attempt);
+  primary_ = -1;
+  Conclude(attempt, result, started, runtime_.Now());
+}
 
-  const AttemptResult result = attempt_(attempt);
-  const Instant ended = runtime_.Now();
+AttemptResult CallDriver::RunServing(const Attempt& attempt) {
+  Pump();
+  const ScopedGuest scope(this);
+  return attempt_(attempt);
+}
 
+void CallDriver::Conclude(const Attempt& attempt, const AttemptResult& result, Instant started,
+                          Instant ended) {
+  const int id = attempt.number() - 1;
   Outcome outcome;
   outcome.status = result.status;
   outcome.result = result.result;
@@ -131,7 +192,9 @@ void CallDriver::RunAttempt(const CallMachine::Action& start) {
     outcome.ended = ended;
     KeepFailure(attempt, attempt.notes(), *result.status, started, outcome);
   }
-  machine_->AttemptDone(ended, start.id, outcome);
+  const bool counts = !machine_->delivered();
+  machine_->AttemptDone(ended, id, outcome);
+  if (hedging_ && counts && !outcome.ok()) ReleaseSlot(id);
   // Observers hear how the attempt was judged, and before they hear what follows from it.
   if (observed_) TellAttemptEnded(attempt, *result.status, started, outcome.failed_result);
 }
@@ -191,6 +254,7 @@ void CallDriver::TellAttemptEnded(const Attempt& attempt, const absl::Status& st
     succeeded.elapsed = runtime_.Now() - started;
   }
   CallEvent event = NewEvent(CallEvent::Type::kAttemptEnded);
+  event.attempt = attempt.number();
   event.kind = attempt.kind();
   event.status = &status;
   event.record = status.ok() ? &succeeded : &failures_->records.back();
@@ -217,6 +281,7 @@ void CallDriver::Wait(const CallMachine::Action& wait) {
         machine_->Cancel(runtime_.Now());
         return;
       case WaitResult::kReady:
+        if (hedges_ != nullptr) TakeInHedges();
         machine_->Wake(runtime_.Now());
         return;
       case WaitResult::kTimedOut:
@@ -234,7 +299,8 @@ void CallDriver::Wait(const CallMachine::Action& wait) {
 }
 
 WaitResult CallDriver::WaitUntil(Deadline until) {
-  const std::stop_token& stop = context_.options.stop;
+  // Once the result is known, what is waited for has been told to end.
+  const std::stop_token stop = deliver_ ? std::stop_token() : context_.options.stop;
   if (waker_ == nullptr) return runtime_.SleepUntil(until, stop);
   return runtime_.Wait(waker_->event(), until, stop);
 }
@@ -257,7 +323,7 @@ void CallDriver::Ask(int id) {
   }
 }
 
-absl::Status CallDriver::End(const CallMachine::Action& deliver) {
+CallEnd CallDriver::End(const CallMachine::Action& deliver) {
   const bool has_value = deliver.id >= 0 || machine_->last_was_failed_result();
   absl::Status status;
   if (!has_value || deliver.reason == Reason::kCancelled) status = Error(deliver.reason);
@@ -270,7 +336,9 @@ absl::Status CallDriver::End(const CallMachine::Action& deliver) {
     event.outstanding = machine_->outstanding();
     Tell(event);
   }
-  return status;
+  int slot = 0;
+  if (hedging_ && has_value) slot = deliver.id >= 0 ? SlotOf(deliver.id) : failed_slot_;
+  return {std::move(status), slot};
 }
 
 absl::Status CallDriver::Error(Reason why) {
@@ -310,13 +378,20 @@ absl::Status CallDriver::Error(Reason why) {
   return WithFailure(absl::Status(code, message), failure);
 }
 
+Source* CallDriver::WakerEvent() { return &waker_->event(); }
+
 std::shared_ptr<WakeTarget> CallDriver::wake_target() {
   if (waker_ == nullptr) waker_ = std::make_shared<Waker>();
   return waker_;
 }
 
 void CallDriver::Connected(std::string_view address) {
+  TellConnected(primary_ < 0 ? running_ : primary_ + 1, address);
+}
+
+void CallDriver::TellConnected(int number, std::string_view address) {
   CallEvent event = NewEvent(CallEvent::Type::kConnected);
+  event.attempt = number;
   event.address = address;
   Tell(event);
 }
@@ -351,12 +426,12 @@ void CallDriver::Tell(const CallEvent& event) const {
   if (context_.observer != nullptr) context_.observer->Observe(event);
 }
 
-absl::Status RunCall(const CallContext& context, AttemptFunction attempt) {
+CallEnd RunCall(const CallContext& context, AttemptFunction attempt) {
   const CallOptions& options = context.options;
   if (options.timeout < absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(absl::StrCat("CallOptions.timeout is ",
-                                                   absl::FormatDuration(options.timeout),
-                                                   "; it must not be negative"));
+    return {absl::InvalidArgumentError(absl::StrCat("CallOptions.timeout is ",
+                                                    absl::FormatDuration(options.timeout),
+                                                    "; it must not be negative"))};
   }
   const Instant began = context.runtime.Now();
   const Deadline deadline = Earlier(options.deadline, Deadline::After(began, options.timeout));

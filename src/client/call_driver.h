@@ -1,9 +1,15 @@
 // Drives a CallMachine on the calling thread: the one place that acts on decisions. It runs
 // attempts, waits, asks, tells observers, and at the end turns codes back into a status with its
 // story.
+//
+// Where hedges may come, the attempt that runs on the calling thread serves the call in its own waits
+// (`WaitGuest`): no watcher thread is needed, and only a hedge that fires costs a task. An attempt
+// that blocks outside redial isn't served, and so can't be hedged.
 #ifndef REDIAL_SRC_CLIENT_CALL_DRIVER_H_
 #define REDIAL_SRC_CLIENT_CALL_DRIVER_H_
 
+#include <array>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -13,11 +19,12 @@
 #include "redial/call_event.h"
 #include "redial/failure.h"
 #include "redial/ticket.h"
+#include "src/client/hedges.h"
 #include "src/core/call_machine.h"
 
 namespace redial::internal {
 
-class CallDriver final : WakeSource, AttemptNotes::Listener {
+class CallDriver final : WakeSource, AttemptNotes::Listener, WaitGuest, AttemptStop {
  public:
   CallDriver(const CallContext& context, AttemptFunction attempt, Instant began, Deadline deadline,
              uint64_t seed);
@@ -27,10 +34,12 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
   // is over.
   ~CallDriver() override;
 
-  absl::Status Run();
+  CallEnd Run();
 
  private:
   class Waker;
+  // Where an attempt's result is kept, and the attempt, -1 if none.
+  using Slots = std::array<int, kAttemptSlots>;
   // What failed attempts leave behind for the story.
   struct Failures {
     std::vector<AttemptRecord> records;
@@ -41,15 +50,44 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
   std::shared_ptr<WakeTarget> wake_target() override;
   void Connected(std::string_view address) override;
 
+  void Act(const CallMachine::Action& action);
+  void Start(const CallMachine::Action& start);
   void RunAttempt(const CallMachine::Action& start);
+  AttemptResult RunServing(const Attempt& attempt);
+  // The attempt has returned; what it came to goes to the machine.
+  void Conclude(const Attempt& attempt, const AttemptResult& result, Instant started,
+                Instant ended);
+  void TellStarted(const CallMachine::Action& start);
+  void TellConnected(int number, std::string_view address);
+
+  // Hedges, all of them cold: a call without any never comes here.
+  void StartHedge(const CallMachine::Action& start);
+  void ConcludeHedge(Hedges::Hedge& hedge);
+  void TakeInHedges();
+  int TakeSlot(int id);
+  int SlotOf(int id) const;
+  // It failed; its result stays until another attempt has failed.
+  void ReleaseSlot(int id);
+  // Acts until the machine waits.
+  void Pump();
+
+  // As the guest of the attempt on this thread.
+  bool over() const override { return primary_over_; }
+  Source* source() override;
+  Deadline due() const override { return serve_at_; }
+  void Serve(Instant now) override;
+  // As its stop.
+  const std::stop_token& token() override;
+
   [[gnu::cold]] void KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
                                  const absl::Status& status, Instant started, Outcome& outcome);
   [[gnu::cold]] void TellAttemptEnded(const Attempt& attempt, const absl::Status& status,
                                       Instant started, bool failed_result);
   [[gnu::cold]] void Wait(const CallMachine::Action& wait);
   WaitResult WaitUntil(Deadline until);
+  Source* WakerEvent();
   [[gnu::cold]] void Ask(int id);
-  absl::Status End(const CallMachine::Action& deliver);
+  CallEnd End(const CallMachine::Action& deliver);
   [[gnu::cold]] absl::Status Error(Reason why);
 
   [[gnu::cold]] void TellNotices();
@@ -63,6 +101,7 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
   const Deadline deadline_;
   const uint64_t seed_;
   const bool observed_;
+  const bool hedging_;
   bool ended_ = false;
   Deadline told_wait_ = Deadline::Past();
   int running_ = 0;                 // the number of the attempt that runs
@@ -70,6 +109,17 @@ class CallDriver final : WakeSource, AttemptNotes::Listener {
   std::optional<CallMachine> machine_;
   std::shared_ptr<Waker> waker_;        // made when a ticket first enters a queue
   std::unique_ptr<Failures> failures_;  // made when the first attempt failed
+  std::optional<CallMachine::Action> deliver_;
+
+  // Of a call that may hedge.
+  int primary_ = -1;           // the attempt on this thread
+  bool primary_over_ = false;  // it is to end: the call has no use for it
+  Deadline serve_at_;
+  Slots slots_;
+  int failed_slot_ = -1;  // of the latest failure, which the machine may still look at
+  std::optional<LinkedStop> primary_stop_;
+  std::exception_ptr exception_;  // what left a hedge
+  std::unique_ptr<Hedges> hedges_;
 };
 
 }  // namespace redial::internal

@@ -1,13 +1,17 @@
 #include "redial/runtime.h"
 
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+
+#include "absl/container/inlined_vector.h"
 
 namespace redial {
 namespace {
 
 // Null stands for Threads(), so that a thread which never heard of redial needs no set-up.
 constinit thread_local Runtime* current_runtime = nullptr;
+constinit thread_local WaitGuest* thread_guest = nullptr;
 
 #ifndef NDEBUG
 void CheckClock(Instant now, Deadline deadline) {
@@ -54,7 +58,35 @@ int Runtime::WaitAny(absl::Span<Source* const> sources, Deadline deadline,
     if (deadline.expired(now)) return kTimedOut;
   }
   if (stop.stop_requested()) return kStopped;
+  if (WaitGuest* const served = guest(); served != nullptr) [[unlikely]] {
+    return WaitServing(*served, sources, deadline, stop);
+  }
   return DoWait(now, sources, deadline, stop);
+}
+
+WaitGuest*& Runtime::guest() { return thread_guest; }
+
+int Runtime::WaitServing(WaitGuest& served, absl::Span<Source* const> sources, Deadline deadline,
+                         const std::stop_token& stop) {
+  for (;;) {
+    if (served.over() || stop.stop_requested()) return kStopped;
+    const Deadline due = served.due();
+    Instant now;
+    if (!deadline.is_never() || !due.is_never()) now = Now();
+    int which = kTimedOut;
+    if (!due.expired(now)) {
+      if (deadline.expired(now)) return kTimedOut;
+      absl::InlinedVector<Source*, 8> all(sources.begin(), sources.end());
+      if (Source* const source = served.source(); source != nullptr) all.push_back(source);
+      which = DoWait(now, all, Earlier(deadline, due), stop);
+      if (which == kStopped || (which >= 0 && static_cast<size_t>(which) < sources.size())) {
+        return which;
+      }
+    }
+    // Serving waits for nothing, but it may lock, spawn and tell observers.
+    const ScopedGuest nobody(nullptr);
+    served.Serve(Now());
+  }
 }
 
 WaitResult Runtime::Wait(Source& source, Deadline deadline, const std::stop_token& stop) {
@@ -71,6 +103,9 @@ WaitResult Runtime::WaitFrom(Instant now, Source& source, Deadline deadline,
   }
   if (stop.stop_requested()) return WaitResult::kStopped;
   Source* const sources[] = {&source};
+  if (WaitGuest* const served = guest(); served != nullptr) [[unlikely]] {
+    return ToWaitResult(WaitServing(*served, sources, deadline, stop));
+  }
   return ToWaitResult(DoWait(now, sources, deadline, stop));
 }
 

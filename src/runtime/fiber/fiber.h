@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
+#include "redial/runtime.h"
 #include "redial/source.h"
 #include "redial/time.h"
 #include "src/runtime/fiber/context.h"
@@ -85,6 +86,8 @@ class Fiber final : public Waiter, public Timer {
   // The first source that it waits for.
   const Source* awaited = nullptr;
   Attachment* attachment = nullptr;
+
+  WaitGuest* guest = nullptr;
 
   // How many waits in a row began and ended on a busy loop, and how many of them it takes to trust in
   // the next one.

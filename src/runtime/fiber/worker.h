@@ -95,6 +95,7 @@ class Worker final : public Runtime {
   absl::StatusOr<Task> Spawn(absl::AnyInvocable<void()> fn) override;
   void WaitFor(Source& source) override;
   uint64_t NextSeed() override;
+  WaitGuest*& guest() override;
 
  protected:
   int DoWait(Instant now, absl::Span<Source* const> sources, Deadline deadline,

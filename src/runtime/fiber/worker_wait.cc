@@ -23,6 +23,11 @@ Fiber* Worker::Suspendable() {
                                                      : nullptr;
 }
 
+WaitGuest*& Worker::guest() {
+  Fiber* const fiber = Suspendable();
+  return fiber != nullptr ? fiber->guest : Runtime::guest();
+}
+
 Runtime& Worker::Elsewhere() {
   Runtime& current = Runtime::Current();
   return &current != this ? current : Runtime::Threads();

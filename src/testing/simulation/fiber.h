@@ -10,6 +10,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/types/span.h"
+#include "redial/runtime.h"
 #include "redial/source.h"
 #include "redial/time.h"
 #include "src/runtime/fiber/context.h"
@@ -62,6 +63,8 @@ class Fiber final : public Waiter, public Timer {
   // Of the wait that it is in.
   absl::Span<Source* const> sources() const { return sources_; }
   Deadline deadline() const { return deadline_; }
+  // Served in its waits.
+  WaitGuest*& guest() { return guest_; }
   Instant since() const { return since_; }
 
  private:
@@ -75,6 +78,7 @@ class Fiber final : public Waiter, public Timer {
   const std::string name_;
   const bool foreground_;
   const std::shared_ptr<Completion> completion_;
+  WaitGuest* guest_ = nullptr;
   const runtime_internal::Stack stack_;
   runtime_internal::FiberContext context_;
   std::list<std::unique_ptr<Fiber>>::iterator place_;

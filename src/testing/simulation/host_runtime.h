@@ -39,6 +39,10 @@ class HostRuntime final : public Runtime {
   void WaitFor(Source& source) override;
   Network* network() override { return network_; }
   uint64_t NextSeed() override { return seeds_.Next(); }
+  WaitGuest*& guest() override {
+    Fiber* const fiber = scheduler_.current();
+    return fiber != nullptr ? fiber->guest() : Runtime::guest();
+  }
 
   absl::StatusOr<std::shared_ptr<Completion>> Start(FiberSpec spec) {
     return scheduler_.Start(*this, std::move(spec));

@@ -1,0 +1,114 @@
+// The part of the driver that only a call with hedges comes to.
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "src/client/call_driver.h"
+#include "src/core/strings.h"
+
+namespace redial::internal {
+
+void CallDriver::Pump() {
+  using Type = CallMachine::Action::Type;
+  for (;;) {
+    const CallMachine::Action action = machine_->Next();
+    if (action.type == Type::kWait || action.type == Type::kDone) {
+      serve_at_ = action.until;
+      break;
+    }
+    Act(action);
+  }
+  if (notices_ && !notices_->empty()) TellNotices();
+}
+
+void CallDriver::Serve(Instant now) {
+  if (hedges_ != nullptr) TakeInHedges();
+  machine_->Wake(now);
+  Pump();
+}
+
+Source* CallDriver::source() { return waker_ == nullptr ? nullptr : WakerEvent(); }
+
+const std::stop_token& CallDriver::token() {
+  if (!primary_stop_) primary_stop_.emplace(context_.options.stop);
+  if (primary_over_) primary_stop_->Stop();
+  return primary_stop_->token();
+}
+
+void CallDriver::StartHedge(const CallMachine::Action& start) {
+  if (hedges_ == nullptr) {
+    hedges_ = std::make_unique<Hedges>(runtime_, attempt_, context_.options.stop, wake_target());
+  }
+  const Instant now = machine_->now();
+  if (observed_) TellStarted(start);
+  const int slot = TakeSlot(start.id);
+  const absl::Status status = hedges_->Start(start.id, slot, now, start.until, observed_);
+  if (status.ok()) return;
+  // There is no task to be had: it never ran, and the attempts in flight go on.
+  slots_[static_cast<size_t>(slot)] = -1;
+  Outcome never;
+  never.status = &status;
+  never.code = status.code();
+  never.sent = Sent::kNo;
+  never.aborted = true;
+  machine_->AttemptDone(now, start.id, never);
+  if (!observed_) return;
+  AttemptRecord record;
+  record.number = start.id + 1;
+  record.kind = start.kind;
+  record.code = status.code();
+  record.sent = Sent::kNo;
+  record.started = now - began_;
+  record.detail = std::string(ToStd(status.message()));
+  CallEvent event = NewEvent(CallEvent::Type::kAttemptEnded);
+  event.attempt = record.number;
+  event.kind = start.kind;
+  event.status = &status;
+  event.record = &record;
+  Tell(event);
+}
+
+void CallDriver::TakeInHedges() {
+  while (const auto connection = hedges_->TakeConnection()) {
+    TellConnected(connection->number, connection->address);
+  }
+  while (const auto hedge = hedges_->TakeEnded()) ConcludeHedge(*hedge);
+}
+
+void CallDriver::ConcludeHedge(Hedges::Hedge& hedge) {
+  if (hedge.exception == nullptr) {
+    Conclude(hedge.attempt, hedge.result, hedge.started, hedge.ended);
+    return;
+  }
+  // It goes on from here once nothing of the call is left.
+  if (exception_ == nullptr) exception_ = std::move(hedge.exception);
+  Outcome left;
+  left.code = absl::StatusCode::kUnknown;
+  left.aborted = true;
+  machine_->Cancel(hedge.ended);
+  machine_->AttemptDone(hedge.ended, hedge.id, left);
+}
+
+int CallDriver::TakeSlot(int id) {
+  for (int i = 0; i < kAttemptSlots; ++i) {
+    int& held = slots_[static_cast<size_t>(i)];
+    if (held >= 0 || i == failed_slot_) continue;
+    held = id;
+    return i;
+  }
+  return 0;  // never: there is one more than attempts in flight
+}
+
+int CallDriver::SlotOf(int id) const {
+  for (int i = 0; i < kAttemptSlots; ++i) {
+    if (slots_[static_cast<size_t>(i)] == id) return i;
+  }
+  return 0;
+}
+
+void CallDriver::ReleaseSlot(int id) {
+  failed_slot_ = SlotOf(id);
+  slots_[static_cast<size_t>(failed_slot_)] = -1;
+}
+
+}  // namespace redial::internal

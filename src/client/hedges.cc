@@ -1,0 +1,111 @@
+#include "src/client/hedges.h"
+
+#include <algorithm>
+
+namespace redial::internal {
+
+Hedges::Hedges(Runtime& runtime, const AttemptFunction& attempt, const std::stop_token& stop,
+               std::shared_ptr<WakeTarget> wake)
+    : runtime_(runtime), attempt_(attempt), stop_(stop), wake_(std::move(wake)) {}
+
+Hedges::~Hedges() {
+  for (const auto& hedge : running_) hedge->Abort();
+  running_.clear();  // joins
+}
+
+absl::Status Hedges::Start(int id, int slot, Instant now, Deadline deadline, bool observed) {
+  auto hedge = std::make_unique<Hedge>(*this, id, slot, now, deadline, observed);
+  absl::StatusOr<Task> task = runtime_.Spawn([raw = hedge.get()] { raw->Run(); });
+  if (!task.ok()) return task.status();
+  hedge->task_ = *std::move(task);
+  running_.push_back(std::move(hedge));
+  return absl::OkStatus();
+}
+
+void Hedges::Abort(int id) {
+  for (const auto& hedge : running_) {
+    if (hedge->id == id) hedge->Abort();
+  }
+}
+
+std::unique_ptr<Hedges::Hedge> Hedges::TakeEnded() {
+  const Hedge* ended = nullptr;
+  {
+    const StdMutexLock lock(mu_);
+    if (ended_.empty()) return nullptr;
+    ended = ended_.front();
+    ended_.erase(ended_.begin());
+  }
+  const auto found = std::find_if(running_.begin(), running_.end(),
+                                  [&](const auto& each) { return each.get() == ended; });
+  std::unique_ptr<Hedge> hedge = std::move(*found);
+  running_.erase(found);
+  hedge->task_.Join();
+  return hedge;
+}
+
+std::optional<Hedges::Connection> Hedges::TakeConnection() {
+  const StdMutexLock lock(mu_);
+  if (connections_.empty()) return std::nullopt;
+  Connection first = std::move(connections_.front());
+  connections_.erase(connections_.begin());
+  return first;
+}
+
+void Hedges::Ended(Hedge& hedge) {
+  const std::shared_ptr<WakeTarget> wake = wake_;  // the call may be over before it is woken
+  {
+    const StdMutexLock lock(mu_);
+    ended_.push_back(&hedge);
+  }
+  wake->Wake();
+}
+
+void Hedges::Connected(int number, std::string_view address) {
+  {
+    const StdMutexLock lock(mu_);
+    connections_.push_back({number, std::string(address)});
+  }
+  wake_->Wake();
+}
+
+Hedges::Hedge::Hedge(Hedges& hedges, int the_id, int slot, Instant now, Deadline deadline,
+                     bool observed)
+    : id(the_id),
+      started(now),
+      attempt(the_id + 1, AttemptKind::kHedge, deadline, hedges.stop_, hedges.runtime_),
+      hedges_(hedges),
+      stop_(hedges.stop_) {
+  attempt.set_slot(slot);
+  attempt.set_stop(this);
+  if (!observed) return;
+  notes_.listener = this;
+  attempt.set_notes(&notes_);
+}
+
+void Hedges::Hedge::Run() {
+  const ScopedGuest scope(this);
+#if defined(__cpp_exceptions)
+  try {
+    result = hedges_.attempt_(attempt);
+  } catch (...) {
+    exception = std::current_exception();
+  }
+#else
+  result = hedges_.attempt_(attempt);
+#endif
+  ended = Runtime::Current().Now();
+  hedges_.Ended(*this);
+}
+
+void Hedges::Hedge::Abort() {
+  aborted_.store(true, std::memory_order_release);
+  abort_.Set();
+  stop_.Stop();
+}
+
+void Hedges::Hedge::Connected(std::string_view address) {
+  hedges_.Connected(attempt.number(), address);
+}
+
+}  // namespace redial::internal
