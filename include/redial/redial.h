@@ -16,6 +16,7 @@
 #include "redial/policies/backoff.h"
 #include "redial/policies/circuit_breaker.h"
 #include "redial/policies/fail_fast.h"
+#include "redial/policies/hedge.h"
 #include "redial/policies/predicate.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"

@@ -264,8 +264,9 @@ void CallDriver::TellAttemptEnded(const Attempt& attempt, const absl::Status& st
 }
 
 void CallDriver::Wait(const CallMachine::Action& wait) {
-  // A wake-up that changed nothing isn't news.
-  if (observed_ && std::exchange(told_wait_, wait.until) != wait.until) {
+  // Attempts that are still in flight are no news, nor is a wake-up that changed nothing.
+  const bool tells = observed_ && wait.reason != Reason::kNone;
+  if (tells && std::exchange(told_wait_, wait.until) != wait.until) {
     CallEvent event = NewEvent(CallEvent::Type::kWaiting);
     event.until = wait.until;
     event.reason = wait.reason;
@@ -275,7 +276,7 @@ void CallDriver::Wait(const CallMachine::Action& wait) {
   const absl::Duration interval = context_.policies.tick_interval();
   for (;;) {
     const Deadline next_tick = Deadline::After(runtime_.Now(), interval);
-    const bool ticks = observed_ && next_tick < wait.until;
+    const bool ticks = tells && next_tick < wait.until;
     switch (WaitUntil(ticks ? next_tick : wait.until)) {
       case WaitResult::kStopped:
         machine_->Cancel(runtime_.Now());

@@ -325,8 +325,11 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
   if (kind == AttemptKind::kHedge) ++hedges_;
   Push(Action::Type::kStart, kind, Reason::kNone, live.id, until);
 
-  max_hedges_ = proposal.hedge_after_nanos == Proposal::kNone ? 0 : proposal.max_hedges;
-  if (hedges_ < max_hedges_ && view_.idempotent) {
+  max_hedges_ =
+      policies_.hedges() && view_.idempotent && proposal.hedge_after_nanos != Proposal::kNone
+          ? proposal.max_hedges
+          : 0;
+  if (hedges_ < max_hedges_) {
     Activate(AttemptKind::kHedge, Deadline::AfterNanos(view_.now, proposal.hedge_after_nanos));
   }
 }
@@ -366,7 +369,7 @@ void CallMachine::AfterFailure() {
   const Verdict verdict = JudgeAll(AttemptKind::kRetry);
   if (verdict.rejects() && EndsWhatIsInFlight(reasons_)) {
     FinishFailed(verdict.reason());
-  } else if (hedges_ < max_hedges_ && view_.idempotent) {
+  } else if (hedges_ < max_hedges_) {
     Activate(AttemptKind::kHedge, Deadline(view_.now));  // a failure fires the next hedge at once
   }
 }

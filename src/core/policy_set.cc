@@ -53,6 +53,10 @@ absl::Status Check(const PolicyList& policies) {
           absl::StrCat(internal::ToAbsl(policy->name()),
                        " has kCountsRefusals without kReserves or kSettles, by which it is known"));
     }
+    if (Has(*policy, Policy::kHedges) && !Has(*policy, Policy::kProposes)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          internal::ToAbsl(policy->name()), " has kHedges without kProposes, which says when"));
+    }
     if (Has(*policy, Policy::kAsks)) ++askers;
   }
   if (queues > PolicySet::kMaxQueues) {

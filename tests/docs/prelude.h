@@ -17,6 +17,7 @@
 #include "redial/redial.h"
 #include "redial/testing/fake_network.h"
 #include "redial/testing/matchers.h"
+#include "redial/testing/simulation.h"
 #include "redial/version.h"
 
 #endif  // REDIAL_TESTS_DOCS_PRELUDE_H_

@@ -22,7 +22,7 @@ class Thrower final : public LawPolicy {
  public:
   explicit Thrower(uint32_t after)
       : LawPolicy({.name = "Thrower",
-                   .capabilities = kJudgesFirst | kJudgesAgain | kReserves | kSettles | kProposes |
+                   .capabilities = kJudgesFirst | kJudgesAgain | kReserves | kSettles | kProposes | kHedges |
                                    kExamines | kRetries,
                    .rank = Rank::kBudget},
                   ""),

@@ -39,7 +39,7 @@ class Again final : public Policy {
 class Proposes final : public Policy {
  public:
   explicit Proposes(Proposal proposal)
-      : Policy({.name = "Proposes", .capabilities = kProposes}), proposal_(proposal) {}
+      : Policy({.name = "Proposes", .capabilities = kProposes | kHedges}), proposal_(proposal) {}
   Proposal Propose(const View&) const override { return proposal_; }
 
  private:

@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "redial/policies/ask_user.h"
 #include "redial/policies/attempt_timeout.h"
 #include "redial/policies/fail_fast.h"
+#include "redial/policies/hedge.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"
 #include "redial/testing/matchers.h"
@@ -272,6 +274,25 @@ TEST_F(CallTest, AnExceptionPassesThroughAndLeavesNothingBehind) {
   EXPECT_THAT(Call({}, set, [] { return absl::OkStatus(); }), IsOk());
 }
 #endif
+
+// The runtime of these tests has no tasks to give.
+TEST_F(CallTest, AHedgeThatFindsNoThreadIsDoneWithout) {
+  std::vector<std::string> heard;
+  const PolicySet set =
+      Set({Hedge({.delay = absl::Milliseconds(10)}), Report(ToFunction([&](const CallEvent& event) {
+             if (event.type == CallEvent::Type::kAttemptEnded) {
+               heard.push_back(absl::StrCat(event.attempt, " ", event.status->ToString()));
+             }
+           }))});
+  EXPECT_THAT(Call({.idempotent = true}, set,
+                   [&] {
+                     runtime_.SleepUntil(Deadline::After(runtime_.Now(), absl::Seconds(1)), {});
+                     return absl::StatusOr<int>(7);
+                   }),
+              IsOkAndHolds(7));
+  EXPECT_THAT(heard,
+              ElementsAre(HasSubstr("2 UNIMPLEMENTED: a VirtualRuntime has one thread"), "1 OK"));
+}
 
 }  // namespace
 }  // namespace redial

@@ -69,7 +69,7 @@ TEST(FailFastTest, LeavesOtherFailuresToRetry) {
 // Starts a second attempt beside the first, after 20 ms.
 class Hedges final : public Policy {
  public:
-  Hedges() : Policy({.name = "Hedges", .capabilities = kProposes}) {}
+  Hedges() : Policy({.name = "Hedges", .capabilities = kProposes | kHedges}) {}
   Proposal Propose(const View&) const override {
     return {.hedge_after_nanos = 20 * testing::kMillisecond, .max_hedges = 1};
   }

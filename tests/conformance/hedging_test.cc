@@ -1,0 +1,296 @@
+// Hedges: attempts beside the one that runs where the call was made.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "redial/call.h"
+#include "redial/client.h"
+#include "redial/failure.h"
+#include "redial/listener.h"
+#include "redial/policies/hedge.h"
+#include "redial/policies/predicate.h"
+#include "redial/policies/report.h"
+#include "redial/policies/retry.h"
+#include "redial/policy_set.h"
+#include "redial/socket.h"
+#include "tests/conformance/body.h"
+
+namespace redial::conformance {
+namespace {
+
+class Hedging : public Body {
+ protected:
+  static constexpr absl::Duration kDelay = absl::Milliseconds(10);
+
+  static PolicyPtr Soon(int most = 1) {
+    return Hedge({.delay = kDelay, .max_hedges = most, .max_ratio = 1});
+  }
+  static PolicySet Set(PolicyList policies) {
+    absl::StatusOr<PolicySet> set = PolicySet::Create(std::move(policies));
+    EXPECT_EQ(set.status(), absl::OkStatus());
+    return *std::move(set);
+  }
+  static CallOptions Idempotent() { return {.timeout = kHang, .idempotent = true}; }
+  // As long as the attempt lets it, then says how that ended.
+  static absl::Status Hang(const Attempt& attempt) {
+    const WaitResult result = runtime().SleepUntil(attempt.deadline(), attempt.stop_token());
+    return result == WaitResult::kStopped ? absl::CancelledError("told to end")
+                                          : absl::DeadlineExceededError("hung");
+  }
+};
+
+// Source: Finagle BackupRequestFilter; gRFC A6: the first success is the call's result.
+CONFORM(Hedging, AHedgeOvertakesWhatHangs) {
+  std::atomic<bool> told = false;
+  const absl::StatusOr<int> which =
+      Call(Idempotent(), Set({Soon()}), [&](const Attempt& attempt) -> absl::StatusOr<int> {
+        if (attempt.number() > 1) return attempt.number();
+        const absl::Status ended = Hang(attempt);
+        told = ended.code() == kCancelled;
+        return ended;
+      });
+  EXPECT_EQ(which.value_or(0), 2);
+  EXPECT_TRUE(told);
+}
+
+// Source: include/redial/policies/hedge.h: the loser is told to end.
+CONFORM(Hedging, TheFirstMayStillWin) {
+  const Instant began = Now();
+  std::atomic<bool> told = false;
+  const absl::StatusOr<int> which =
+      Call(Idempotent(), Set({Soon()}), [&](const Attempt& attempt) -> absl::StatusOr<int> {
+        if (attempt.number() == 1) {
+          Sleep(3 * kDelay);
+          return 1;
+        }
+        told = Hang(attempt).code() == kCancelled;
+        return absl::CancelledError("told to end");
+      });
+  EXPECT_EQ(which.value_or(0), 1);
+  EXPECT_TRUE(told);
+  ExpectTook(began, 3 * kDelay);
+}
+
+// Source: gRFC A6: no hedge where the answer comes first.
+CONFORM(Hedging, WhatIsFastEnoughIsAlone) {
+  std::atomic<int> attempts = 0;
+  EXPECT_EQ(Call(Idempotent(), Set({Hedge({.delay = kHang})}),
+                 [&](const Attempt&) {
+                   ++attempts;
+                   return absl::OkStatus();
+                 }),
+            absl::OkStatus());
+  EXPECT_EQ(attempts, 1);
+}
+
+// Source: gRFC A6: only what is safe to send twice.
+CONFORM(Hedging, WhatIsNotIdempotentIsAlone) {
+  std::atomic<int> attempts = 0;
+  EXPECT_EQ(Call({.timeout = kHang}, Set({Soon()}),
+                 [&](const Attempt&) {
+                   ++attempts;
+                   Sleep(3 * kDelay);
+                   return absl::OkStatus();
+                 }),
+            absl::OkStatus());
+  EXPECT_EQ(attempts, 1);
+}
+
+// Source: resilience4j, tower and failsafe-go end with the first failure.
+CONFORM(Hedging, AFailureDoesNotWin) {
+  const absl::StatusOr<int> which =
+      Call(Idempotent(), Set({Soon()}), [&](const Attempt& attempt) -> absl::StatusOr<int> {
+        if (attempt.number() > 1) return absl::UnavailableError("no");
+        Sleep(4 * kDelay);
+        return 1;
+      });
+  EXPECT_EQ(which.value_or(0), 1);
+}
+
+// Source: docs/architecture.md, law 8: the story tells every attempt.
+CONFORM(Hedging, WhenAllFailTheStoryTellsAll) {
+  const absl::Status status = Call(Idempotent(), Set({Soon()}), [&](const Attempt& attempt) {
+    Sleep(attempt.number() == 1 ? 4 * kDelay : kMoment);
+    return absl::UnavailableError(absl::StrCat("no ", attempt.number()));
+  });
+  ASSERT_TRUE(FailureOf(status).has_value());
+  const Failure failure = *FailureOf(status);
+  ASSERT_EQ(failure.attempts.size(), 2U);
+  EXPECT_EQ(failure.attempts[0].number, 2) << Story(status);
+  EXPECT_EQ(failure.attempts[0].kind, AttemptKind::kHedge);
+  EXPECT_EQ(failure.attempts[1].number, 1);
+  EXPECT_EQ(failure.attempts[1].detail, "no 1");
+}
+
+// Source: include/redial/policies/retry.h: a retry follows when nothing is in flight.
+CONFORM(Hedging, ARetryFollowsWhenAllFailed) {
+  std::atomic<int> attempts = 0;
+  const absl::StatusOr<int> which =
+      Call(Idempotent(), Set({Soon(), Retry({.max_attempts = 3, .backoff = Constant(kMoment)})}),
+           [&](const Attempt& attempt) -> absl::StatusOr<int> {
+             ++attempts;
+             if (attempt.number() == 3) return 3;
+             Sleep(attempt.number() == 1 ? 4 * kDelay : kMoment);
+             return absl::UnavailableError("no");
+           });
+  EXPECT_EQ(which.value_or(0), 3);
+  EXPECT_EQ(attempts, 3);
+}
+
+// Source: Trio reference, cancellation: a stop ends everything below it.
+CONFORM(Hedging, AStopEndsAll) {
+  std::stop_source stop;
+  std::atomic<int> told = 0;
+  CallOptions options = Idempotent();
+  options.stop = stop.get_token();
+  Task stopper = Go([&] {
+    Sleep(4 * kDelay);
+    stop.request_stop();
+  });
+  const absl::Status status = Call(options, Set({Soon(2)}), [&](const Attempt& attempt) {
+    absl::Status ended = Hang(attempt);
+    told += ended.code() == kCancelled ? 1 : 0;
+    return ended;
+  });
+  EXPECT_EQ(status.code(), kCancelled) << status;
+  EXPECT_GE(told, 2);
+}
+
+// Source: docs/architecture.md, law 1: one deadline bounds all that a call does.
+CONFORM(Hedging, TheDeadlineEndsAll) {
+  const Instant began = Now();
+  const absl::Status status =
+      Call({.timeout = 5 * kDelay, .idempotent = true}, Set({Soon(2)}), Hang);
+  EXPECT_EQ(status.code(), kDeadlineExceeded) << status;
+  ExpectTook(began, 5 * kDelay);
+}
+
+// Source: docs/architecture.md, law 9: safe to throw through.
+CONFORM(Hedging, AnExceptionInAHedgeComesOutOfTheCall) {
+#if defined(__cpp_exceptions)
+  struct Thrown {};
+  std::atomic<bool> told = false;
+  EXPECT_THROW(static_cast<void>(Call(Idempotent(), Set({Soon()}),
+                                      [&](const Attempt& attempt) -> absl::Status {
+                                        if (attempt.number() > 1) throw Thrown();
+                                        absl::Status ended = Hang(attempt);
+                                        told = ended.code() == kCancelled;
+                                        return ended;
+                                      })),
+               Thrown);
+  EXPECT_TRUE(told);
+#endif
+}
+
+// Source: docs/architecture.md, law 9: safe to throw through.
+CONFORM(Hedging, AnExceptionInTheFirstEndsItsHedge) {
+#if defined(__cpp_exceptions)
+  struct Thrown {};
+  std::atomic<bool> told = false;
+  EXPECT_THROW(static_cast<void>(Call(Idempotent(), Set({Soon()}),
+                                      [&](const Attempt& attempt) -> absl::Status {
+                                        if (attempt.number() == 1) {
+                                          Sleep(3 * kDelay);
+                                          throw Thrown();
+                                        }
+                                        absl::Status ended = Hang(attempt);
+                                        told = ended.code() == kCancelled;
+                                        return ended;
+                                      })),
+               Thrown);
+  EXPECT_TRUE(told);
+#endif
+}
+
+// Source: include/redial/policies/retry.h: a value is the result where nothing better comes.
+CONFORM(Hedging, TheLatestFailedResultIsKept) {
+  const PolicySet set =
+      Set({Soon(), Retry({.max_attempts = 2,
+                          .also_retry_on = OnResult<std::string>(
+                              [](const std::string& body) { return body.starts_with("503"); })})});
+  const absl::StatusOr<std::string> page =
+      Call(Idempotent(), set, [&](const Attempt& attempt) -> absl::StatusOr<std::string> {
+        Sleep(attempt.number() == 1 ? 4 * kDelay : kMoment);
+        return absl::StrCat("503 of attempt ", attempt.number());
+      });
+  EXPECT_EQ(page.value_or("nothing"), "503 of attempt 1");
+}
+
+// Source: include/redial/policies/report.h: sinks are called on the call's own thread.
+CONFORM(Hedging, ObserversHearOfHedges) {
+  std::vector<std::string> heard;  // unguarded: one thread
+  const PolicyPtr report = Report(ToFunction([&](const CallEvent& event) {
+    using Type = CallEvent::Type;
+    if (event.type == Type::kAttemptStarted) heard.push_back(absl::StrCat("start ", event.attempt));
+    if (event.type == Type::kAttemptEnded) {
+      heard.push_back(absl::StrCat("end ", event.attempt, event.status->ok() ? " ok" : " failed"));
+    }
+    if (event.type == Type::kWaiting) heard.emplace_back("waiting");
+    if (event.type == Type::kCallEnded) {
+      heard.emplace_back("over");
+      EXPECT_EQ(event.outstanding, 0);
+    }
+  }));
+  EXPECT_EQ(Call(Idempotent(), Set({Soon(), report}),
+                 [&](const Attempt& attempt) {
+                   return attempt.number() > 1 ? absl::OkStatus() : Hang(attempt);
+                 }),
+            absl::OkStatus());
+  EXPECT_EQ(heard,
+            (std::vector<std::string>{"start 1", "start 2", "end 2 ok", "end 1 failed", "over"}));
+}
+
+// Source: include/redial/policies/hedge.h: redial's own waits end at once.
+CONFORM(Hedging, ASocketsWaitsServeTheCall) {
+  Listener listener = Listen();
+  Task server = Go([&] {
+    Socket silent = Accept(listener);
+    silent.set_deadline(Guard());
+    Socket talks = Accept(listener);
+    talks.set_deadline(Guard());
+    EXPECT_EQ(talks.ReadUntil("\n").value_or("nothing"), "ping\n");
+    EXPECT_EQ(talks.Write("pong\n"), absl::OkStatus());
+    EXPECT_EQ(silent.ReadUntil("\n").value_or("nothing"), "ping\n");
+    char more = 0;
+    EXPECT_EQ(silent.Read(absl::MakeSpan(&more, 1)).value_or(1), 0U);
+  });
+  const absl::StatusOr<Client> client = Client::Create(TargetOf(listener.local()), {Soon()});
+  ASSERT_EQ(client.status(), absl::OkStatus());
+  EXPECT_EQ(client
+                ->Call(Idempotent(),
+                       [](Socket& socket) -> absl::StatusOr<std::string> {
+                         if (absl::Status sent = socket.Write("ping\n"); !sent.ok()) return sent;
+                         return socket.ReadUntil("\n");
+                       })
+                .value_or("nothing"),
+            "pong\n");
+}
+
+// Source: include/redial/call.h: calls within calls.
+CONFORM(Hedging, CallsNest) {
+  const PolicySet set = Set({Soon()});
+  const absl::StatusOr<int> outer =
+      Call(Idempotent(), set, [&](const Attempt& attempt) -> absl::StatusOr<int> {
+        if (attempt.number() > 1) {
+          Sleep(20 * kDelay);
+          return 0;
+        }
+        return Call(Idempotent(), set, [&](const Attempt& inner) -> absl::StatusOr<int> {
+          if (inner.number() > 1) return 7;
+          if (absl::Status ended = Hang(inner); !ended.ok()) return ended;
+          return 0;
+        });
+      });
+  EXPECT_EQ(outer.value_or(0), 7);
+}
+
+}  // namespace
+}  // namespace redial::conformance
