@@ -35,6 +35,11 @@ class AskUserPolicy final : public Policy {
     return Verdict::Blocked(Reason::kUndecided);
   }
 
+  void Describe(Description& description) const override {
+    description.does.emplace_back(
+        "asks a person after each failure whether to try again; the deadline goes on meanwhile");
+  }
+
   Answer Ask(const CallEvent& question) const override { return ask_(question); }
 
  private:

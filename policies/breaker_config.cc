@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "policies/config_hash.h"
@@ -9,6 +12,8 @@
 #include "policies/probes.h"
 #include "redial/policies/retry.h"
 #include "redial/time.h"
+#include "src/core/format.h"
+#include "src/core/strings.h"
 
 namespace redial::internal {
 namespace {
@@ -116,6 +121,32 @@ uint64_t BreakerConfig::Fingerprint() const {
       .Add(static_cast<uint64_t>(o.probes))
       .Add(o.probe_lease)
       .hash();
+}
+
+void BreakerConfig::Describe(Description& description) const {
+  const CircuitBreakerOptions& o = options;
+  const std::string_view what =
+      o.counts == CircuitBreakerOptions::Counts::kCalls ? "calls" : "attempts";
+  std::string window = absl::StrCat("the latest ", o.window.count, " ", ToAbsl(what));
+  if (o.window.kind == BreakerWindow::Kind::kTime) {
+    window = absl::StrCat("the ", ToAbsl(what), " of the last ", DurationText(o.window.length));
+  } else if (o.window.kind == BreakerWindow::Kind::kMovingAverage) {
+    window = absl::StrCat("a moving average over ", o.window.count, " ", ToAbsl(what));
+  }
+  std::string opens = absl::StrCat("refuses for ", DurationText(o.open_time.base),
+                                   " and longer when ", o.failure_ratio * 100, "% of ", window,
+                                   " have failed (of at least ", o.minimum_throughput, ")");
+  if (o.consecutive_failures > 0) {
+    absl::StrAppend(&opens, ", or ", o.consecutive_failures, " in a row");
+  }
+  if (o.slow_after != absl::InfiniteDuration()) {
+    absl::StrAppend(&opens, ", or ", o.slow_ratio * 100, "% took longer than ",
+                    DurationText(o.slow_after));
+  }
+  description.does.push_back(std::move(opens));
+  description.does.push_back(
+      absl::StrCat("then tries with ", Count(static_cast<uint64_t>(o.probes), "probe")));
+  description.shares = "its state and what it counted";
 }
 
 }  // namespace redial::internal

@@ -23,6 +23,7 @@ struct BreakerConfig {
   // What the outcome says of the server; false if nothing. Runs the user's predicates.
   bool Counts(const Outcome& outcome, BreakerResult& result) const;
   uint64_t Fingerprint() const;
+  void Describe(Description& description) const;
 
   CircuitBreakerOptions options;
   int64_t slow_after_nanos;

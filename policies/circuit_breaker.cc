@@ -59,6 +59,9 @@ class Breaker final : public CircuitBreakerPolicy {
   void Settle(Token token, const Outcome& outcome) override;
 
   State state() const override { return state_.load(std::memory_order_acquire); }
+  void Describe(Description& description) const override {
+    config_.current().Describe(description);
+  }
   CircuitBreakerPolicy::Snapshot snapshot() const override;
   void Force(Override what) override;
   void Reset() override;

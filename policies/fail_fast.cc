@@ -50,6 +50,10 @@ class FailFastOn final : public Policy {
   // Makes a value that matches (an HTTP 403) the failure that `Judge` is then asked about.
   bool IsFailure(const Outcome& outcome) const override { return when_(outcome); }
 
+  void Describe(Description& description) const override {
+    description.does.emplace_back("ends the call at the first failure that matches its predicate");
+  }
+
  private:
   // A predicate that looks at no value has no use for being shown every one.
   static uint32_t CapabilitiesFor(const Predicate& when) {
@@ -69,6 +73,12 @@ class FailFastAlways final : public Policy {
 
   // Of a hedge it is asked too: that one is dropped, and the attempt in flight goes on.
   Verdict Judge(const View&) const override { return Verdict::Reject(Reason::kFailFast); }
+
+  void Describe(Description& description) const override {
+    description.does.emplace_back(
+        "ends the call at its first failure, and whatever would have to wait");
+    description.max_attempts = 1;
+  }
 };
 
 }  // namespace

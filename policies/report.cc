@@ -17,6 +17,10 @@ class ReportPolicy final : public Policy {
     return sink_ == nullptr ? absl::OkStatus() : sink_->Validate();
   }
   void Observe(const CallEvent& event) const override { sink_->On(event); }
+  void Describe(Description& description) const override {
+    description.does.emplace_back(sink_ == nullptr ? "has no sink, and tells nobody"
+                                                   : "tells its sink what happens");
+  }
   absl::Duration tick_interval() const override {
     return sink_ == nullptr ? absl::InfiniteDuration() : sink_->tick_interval();
   }

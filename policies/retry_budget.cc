@@ -131,6 +131,7 @@ class Budget final : public RetryBudgetPolicy {
   void Void(Token token, Ticket* ticket) override;
   void Settle(Token token, const Outcome& outcome) override;
 
+  void Describe(Description& description) const override;
   RetryBudgetPolicy::Snapshot snapshot() const override;
   absl::Status Reconfigure(const RetryBudgetOptions& options) override;
 
@@ -235,6 +236,24 @@ void Budget::Settle(Token token, const Outcome& outcome) {
     const internal::StdMutexLock lock(mu_);
     BringUpToDate(outcome.ended);
     Change(-config.failure_cost);
+  }
+}
+
+void Budget::Describe(Description& description) const {
+  const RetryBudgetOptions& o = config_.current().options;
+  description.does.push_back(absl::StrCat(
+      "takes ", o.retry_cost, " for each retry or hedge, and refuses it without",
+      o.kept_back > 0 ? absl::StrCat(" or while no more than ", o.kept_back, " is left") : "",
+      "; a success brings ", o.per_success, ", and it holds ", o.max_tokens, " at most"));
+  description.shares = "its tokens";
+  description.caps_retries = true;
+  if (o.per_success == 0 && o.min_retries_per_second == 0) {
+    description.warnings.push_back(
+        absl::StrCat("RetryBudget.per_success is 0: it never fills, and once its first ",
+                     o.initial_tokens, " tokens are spent there are no more retries."));
+  } else if (o.retry_cost == 0 && o.failure_cost == 0) {
+    description.warnings.emplace_back(
+        "RetryBudget.retry_cost and failure_cost are 0: it never empties, and refuses nothing.");
   }
 }
 

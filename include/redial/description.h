@@ -41,6 +41,8 @@ struct Description {
   // Hedges beside each attempt, and how long after it the first one starts at the earliest.
   int max_hedges = 0;
   absl::Duration hedge_after = absl::InfiniteDuration();
+  // It has a say in retries and hedges alone, so without them it has none.
+  bool caps_retries = false;
   // How long it may let a call wait for its turn, at most.
   absl::Duration queueing = absl::ZeroDuration();
 };

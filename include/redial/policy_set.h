@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "redial/explanation.h"
 #include "redial/export.h"
 #include "redial/policy.h"
 
@@ -43,6 +44,11 @@ class REDIAL_EXPORT PolicySet {
     int config;         // its place among those that have one; -1 if it has none
     bool counts_calls;
   };
+
+  // What a call with these policies will do, in plain words: the worst case, what is repeated, what
+  // is shared, and warnings where two settings contradict each other. For people, when a client is
+  // made; not cheap.
+  Explanation Explain(const CallFacts& calls = {}) const;
 
   // In canonical order.
   absl::Span<const Member> all() const { return rep_->all; }

@@ -1,0 +1,237 @@
+// What PolicySet::Explain says. Each policy describes itself; here their figures are joined as the
+// engine joins their verdicts, and held against each other.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "redial/description.h"
+#include "redial/explanation.h"
+#include "redial/policy_set.h"
+#include "src/core/format.h"
+#include "src/core/strings.h"
+
+namespace redial {
+namespace {
+
+using internal::Count;
+using internal::DurationText;
+using internal::ToAbsl;
+
+constexpr int kUnlimited = std::numeric_limits<int>::max();
+
+struct Described {
+  const Policy* policy;
+  Description description;
+};
+
+// The set as a whole.
+struct Joined {
+  int max_attempts = kUnlimited;
+  std::string_view fewest;  // who allows the fewest
+  absl::Duration attempt_timeout = absl::InfiniteDuration();
+  std::string_view shortest;
+  absl::Duration pauses = absl::ZeroDuration();
+  absl::Duration hinted_pauses = absl::ZeroDuration();
+  absl::Duration queueing = absl::ZeroDuration();
+  absl::Duration hedge_after = absl::InfiniteDuration();
+  int max_hedges = 0;
+  bool caps_retries = false;
+};
+
+Joined Join(const std::vector<Described>& all) {
+  Joined joined;
+  int hedges = kUnlimited;
+  for (const auto& [policy, d] : all) {
+    if (d.max_attempts < joined.max_attempts) {
+      joined.max_attempts = d.max_attempts;
+      joined.fewest = policy->name();
+    }
+    if (d.attempt_timeout < joined.attempt_timeout) {
+      joined.attempt_timeout = d.attempt_timeout;
+      joined.shortest = policy->name();
+    }
+    joined.pauses = std::max(joined.pauses, d.pauses);
+    joined.hinted_pauses = std::max({joined.hinted_pauses, d.hinted_pauses, d.pauses});
+    joined.queueing = std::max(joined.queueing, d.queueing);
+    if (d.max_hedges > 0) hedges = std::min(hedges, d.max_hedges);
+    joined.hedge_after = std::min(joined.hedge_after, d.hedge_after);
+    joined.caps_retries |= d.caps_retries;
+  }
+  joined.max_hedges = hedges == kUnlimited ? 0 : hedges;
+  return joined;
+}
+
+// Builds the answer, a part after the other.
+class Explainer {
+ public:
+  Explainer(const PolicySet& set, const CallFacts& calls) : set_(set), calls_(calls) {
+    for (const auto& member : set.all()) {
+      all_.push_back({member.policy, {}});
+      member.policy->Describe(all_.back().description);
+    }
+    joined_ = Join(all_);
+    retries_ = set.retries();
+    hedges_ = joined_.max_hedges > 0 && calls.idempotent.value_or(true);
+  }
+
+  Explanation Explain() {
+    Bound();
+    WarnOfTimes();
+    WarnOfRetries();
+    WarnOfHedges();
+    for (const auto& [policy, d] : all_) {
+      said_.warnings.insert(said_.warnings.end(), d.warnings.begin(), d.warnings.end());
+    }
+    Tell();
+    return std::move(said_);
+  }
+
+ private:
+  void Warn(std::string sentence) { said_.warnings.push_back(std::move(sentence)); }
+
+  // The worst case.
+  void Bound() {
+    int attempts = retries_ ? joined_.max_attempts : 1;
+    if (!retries_ && hedges_) attempts = std::min(joined_.max_attempts, 1 + joined_.max_hedges);
+    said_.max_attempts = attempts;
+    const bool bounded =
+        attempts != kUnlimited && joined_.attempt_timeout != absl::InfiniteDuration();
+    if (bounded) {
+      said_.max_time = attempts * (joined_.attempt_timeout + joined_.queueing);
+      if (retries_) said_.max_time += joined_.hinted_pauses;
+    }
+    if (calls_.timeout) said_.max_time = std::min(said_.max_time, *calls_.timeout);
+  }
+
+  void WarnOfTimes() {
+    if (!calls_.timeout) return;
+    const absl::Duration timeout = *calls_.timeout;
+    const absl::Duration attempt = joined_.attempt_timeout;
+    if (attempt >= timeout && attempt != absl::InfiniteDuration()) {
+      Warn(absl::StrCat(ToAbsl(joined_.shortest), " gives an attempt ", DurationText(attempt),
+                        ", and the whole call has ", DurationText(timeout),
+                        ": an attempt that hangs leaves no time for another."));
+    } else if (attempt == absl::InfiniteDuration() && timeout == absl::InfiniteDuration()) {
+      Warn("Neither the call nor an attempt has a time limit: one that hangs, hangs for good.");
+    } else if (attempt == absl::InfiniteDuration() && retries_ && said_.max_attempts > 1) {
+      Warn(absl::StrCat("No AttemptTimeout: an attempt that hangs uses up the call's ",
+                        DurationText(timeout), ", and no retry follows."));
+    } else if (retries_ && said_.max_attempts > 1 && joined_.pauses >= timeout &&
+               joined_.pauses != absl::InfiniteDuration()) {
+      Warn(absl::StrCat("The pauses between ",
+                        Count(static_cast<uint64_t>(said_.max_attempts), "attempt"),
+                        " come to up to ", DurationText(joined_.pauses), ", and the call has ",
+                        DurationText(timeout), ": the last of them may never start."));
+    }
+  }
+
+  void WarnOfRetries() {
+    if (retries_ && said_.max_attempts <= 1) {
+      Warn(absl::StrCat("No retry can ever start: ", ToAbsl(joined_.fewest),
+                        " allows one attempt."));
+    } else if (retries_ && said_.max_attempts == kUnlimited && !calls_.timeout) {
+      Warn("Nothing bounds the number of attempts but the call's timeout: give every call one.");
+    }
+    if (!retries_ && joined_.max_hedges == 0 && joined_.caps_retries) {
+      Warn("There is a budget for retries, but no policy retries or hedges.");
+    }
+    if (retries_ && set_.never_waits() && joined_.pauses > absl::ZeroDuration()) {
+      Warn(
+          "FailFast ends whatever would have to wait: with pauses between attempts there are no "
+          "retries.");
+    }
+  }
+
+  void WarnOfHedges() {
+    if (joined_.max_hedges == 0) return;
+    if (calls_.idempotent == false) {
+      Warn("Hedge does nothing: the calls aren't idempotent.");
+      return;
+    }
+    if (joined_.max_attempts <= 1) {
+      Warn(absl::StrCat("No hedge can ever start: ", ToAbsl(joined_.fewest),
+                        " allows one attempt, and hedges are counted."));
+    }
+    const absl::Duration limit =
+        std::min(joined_.attempt_timeout, calls_.timeout.value_or(absl::InfiniteDuration()));
+    if (joined_.hedge_after >= limit && limit != absl::InfiniteDuration()) {
+      Warn(absl::StrCat("Hedges would start after ", DurationText(joined_.hedge_after),
+                        ", but an attempt has ended by then: it has ", DurationText(limit), "."));
+    }
+  }
+
+  std::string Attempts() const {
+    if (said_.max_attempts == kUnlimited) return "any number, until its time is up";
+    std::string text = Count(static_cast<uint64_t>(said_.max_attempts), "attempt");
+    if (joined_.attempt_timeout != absl::InfiniteDuration()) {
+      absl::StrAppend(&text, " of at most ", DurationText(joined_.attempt_timeout), " each");
+    }
+    return absl::StrCat("at most ", text);
+  }
+
+  std::string Time() const {
+    if (said_.max_time == absl::InfiniteDuration()) {
+      return calls_.timeout ? "no limit" : "no limit but the call's timeout";
+    }
+    std::string text = absl::StrCat("at most ", DurationText(said_.max_time));
+    if (calls_.timeout && said_.max_time == *calls_.timeout) {
+      absl::StrAppend(&text, ", its timeout");
+    } else if (retries_ && joined_.hinted_pauses > absl::ZeroDuration()) {
+      absl::StrAppend(&text, ", of which ", DurationText(joined_.pauses), " are pauses");
+      if (joined_.hinted_pauses > joined_.pauses) {
+        absl::StrAppend(&text, " (", DurationText(joined_.hinted_pauses),
+                        " if the peer asks for it)");
+      }
+    }
+    return text;
+  }
+
+  std::string Repeats() const {
+    if (!retries_ && !hedges_) return "nothing: no policy retries";
+    if (calls_.idempotent == true) return "as below; the calls are idempotent";
+    const std::string unsafe =
+        "only what provably wasn't sent, or what the peer says it didn't act on";
+    return calls_.idempotent == false
+               ? absl::StrCat(unsafe, ": the calls aren't idempotent")
+               : absl::StrCat("of calls that aren't declared idempotent ", unsafe);
+  }
+
+  void Tell() {
+    std::string& text = said_.text;
+    absl::StrAppend(&text, "A call may take:   ", Attempts(), "\n");
+    absl::StrAppend(&text, "                   ", Time(), "\n");
+    absl::StrAppend(&text, "It repeats:        ", Repeats(), "\n");
+    if (all_.empty()) absl::StrAppend(&text, "No policies: one attempt, no objections.\n");
+    for (const auto& [policy, d] : all_) {
+      absl::StrAppend(&text, ToAbsl(policy->name()), "\n");
+      for (const std::string& clause : d.does) absl::StrAppend(&text, "  ", clause, "\n");
+      if (!d.shares.empty()) {
+        absl::StrAppend(&text, "  shared by all who hold it: ", d.shares, "\n");
+      }
+    }
+    for (const std::string& warning : said_.warnings) {
+      absl::StrAppend(&text, "Warning: ", warning, "\n");
+    }
+  }
+
+  const PolicySet& set_;
+  const CallFacts& calls_;
+  std::vector<Described> all_;
+  Joined joined_;
+  bool retries_ = false;
+  bool hedges_ = false;
+  Explanation said_;
+};
+
+}  // namespace
+
+Explanation PolicySet::Explain(const CallFacts& calls) const {
+  return Explainer(*this, calls).Explain();
+}
+
+}  // namespace redial
