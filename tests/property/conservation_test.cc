@@ -11,7 +11,7 @@ namespace redial::testing {
 namespace {
 
 TEST(Conservation, WhatIsReservedIsGivenBackUnderRandomScripts) {
-  for (uint64_t seed = 0; seed < 300'000; ++seed) {
+  for (uint64_t seed = 0; seed < 1'000'000; ++seed) {
     SeededChoices choices(seed);
     ASSERT_EQ(PlayScript(choices), "") << "seed " << seed;
   }

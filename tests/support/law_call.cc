@@ -105,7 +105,10 @@ void LawCall::Drain(Instant now) {
     }
   }
   Check(machine_->attempts() == attempts_, "attempts were counted wrong");
-  Check(machine_->outstanding() == static_cast<int>(live_.size() * policies_.reservers().size()),
+  const int of_attempts = static_cast<int>(live_.size()) * policies_.attempt_reservers();
+  const bool holds_call = attempts_ > 0 && !delivered_;
+  const int of_call = holds_call ? static_cast<int>(policies_.call_settlers().size()) : 0;
+  Check(machine_->outstanding() == of_attempts + of_call,
         "what is reserved isn't what is in flight");
 }
 

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "src/core/mix.h"
 #include "src/core/strings.h"
+#include "tests/support/law_shipped.h"
 
 namespace redial::testing {
 namespace {
@@ -137,6 +138,10 @@ std::string LawKit::State() const {
 
 void AddRandomPolicies(Choices& choices, int count, LawKit& kit) {
   for (int i = 0; i < count; ++i) {
+    if (choices.OneIn(2)) {
+      AddShipped(choices, kit);
+      continue;
+    }
     switch (choices.Below(5)) {
       case 0:
         AddRetry(choices, kit);

@@ -1,4 +1,4 @@
-// A random set of law policies, for tests that want many.
+// A random set of policies, of those that ship and of the law tests' own, for tests that want many.
 //
 //   SeededChoices choices(42);
 //   LawKit kit;
@@ -67,7 +67,7 @@ class LawKit {
   std::string State() const;
 
  private:
-  static constexpr size_t kSlot = 320;
+  static constexpr size_t kSlot = 384;
   alignas(std::max_align_t) std::array<std::byte, kSlot * PolicySet::kMaxPolicies> storage_;
   std::vector<LawPolicy*> policies_;
 };

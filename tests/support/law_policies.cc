@@ -64,7 +64,8 @@ LawTimeout::LawTimeout(int64_t nanos)
 Proposal LawTimeout::Propose(const View&) const { return {.attempt_timeout_nanos = nanos_}; }
 
 LawHedge::LawHedge(int64_t after, int most)
-    : LawPolicy({.name = "LawHedge", .capabilities = kProposes | kHedges}, absl::StrCat(after, "/", most)),
+    : LawPolicy({.name = "LawHedge", .capabilities = kProposes | kHedges},
+                absl::StrCat(after, "/", most)),
       after_(after),
       most_(most) {}
 

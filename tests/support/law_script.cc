@@ -159,7 +159,13 @@ Outcome RandomOutcome(Choices& choices) {
     outcome.sent = Sent::kAnswered;
     return outcome;
   }
-  outcome.code = absl::StatusCode::kUnavailable;
+  constexpr absl::StatusCode kCodes[] = {
+      absl::StatusCode::kUnavailable, absl::StatusCode::kUnavailable,
+      absl::StatusCode::kResourceExhausted, absl::StatusCode::kDeadlineExceeded,
+      absl::StatusCode::kNotFound};
+  outcome.code = kCodes[choices.Below(5)];
+  outcome.has_retry_after = choices.OneIn(8);
+  outcome.retry_after_nanos = outcome.has_retry_after ? 3 * kMilli : 0;
   outcome.sent = choices.OneIn(2) ? Sent::kNo : static_cast<Sent>(choices.Below(4));
   outcome.aborted = choices.OneIn(16);
   return outcome;

@@ -1,0 +1,61 @@
+// The policies that ship, in the law tests: any of them wrapped so that what it is asked and what it
+// answers is held against the protocol. What it admitted is voided or settled once; judging again
+// changes nothing; what it would refuse to reserve, it refuses when it judges; and when no call is
+// left, its gauges show nothing in flight.
+//
+//   kit.Add<LawShipped>(CircuitBreaker({.minimum_throughput = 2}), "minimum 2");
+//
+// Safe between threads as the policy is; `alone` says that one thread uses it, which is needed to hold
+// two answers against each other.
+#ifndef REDIAL_TESTS_SUPPORT_LAW_SHIPPED_H_
+#define REDIAL_TESTS_SUPPORT_LAW_SHIPPED_H_
+
+#include <atomic>
+#include <string>
+
+#include "redial/policy.h"
+#include "tests/support/law_kit.h"
+#include "tests/support/law_policies.h"
+
+namespace redial::testing {
+
+class LawShipped final : public LawPolicy {
+ public:
+  LawShipped(PolicyPtr policy, const char* config, bool alone = true);
+
+  uint64_t Fingerprint() const override { return policy_->Fingerprint(); }
+  absl::Status Validate() const override { return policy_->Validate(); }
+  const void* CurrentConfig() const override { return policy_->CurrentConfig(); }
+  Verdict Judge(const View& view) const override;
+  Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
+  void Void(Token token, Ticket* ticket) override;
+  void Settle(Token token, const Outcome& outcome) override;
+  void Refused(const View& view) override { policy_->Refused(view); }
+  void Park(Ticket& ticket) override { policy_->Park(ticket); }
+  void Leave(Ticket& ticket) override { policy_->Leave(ticket); }
+  Proposal Propose(const View& view) const override { return policy_->Propose(view); }
+  bool IsFailure(const Outcome& outcome) const override { return policy_->IsFailure(outcome); }
+  void Describe(Description& description) const override { policy_->Describe(description); }
+  void Measure(absl::FunctionRef<void(const Gauge&)> visit) const override {
+    policy_->Measure(visit);
+  }
+
+  std::string Audit(bool idle) const override;
+  std::string State() const override;
+
+ private:
+  void Complain(const char* what) const;
+  bool Judges(const View& view) const;
+
+  const PolicyPtr policy_;
+  const bool alone_;
+  std::atomic<int> held_{0};
+  mutable std::string problem_;  // guarded by mu_
+};
+
+// Adds one of a random kind and configuration.
+void AddShipped(Choices& choices, LawKit& kit);
+
+}  // namespace redial::testing
+
+#endif  // REDIAL_TESTS_SUPPORT_LAW_SHIPPED_H_
