@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "redial/runtime.h"
+#include "src/core/status.h"
 #include "src/core/strings.h"
 
 namespace redial::internal {
@@ -344,39 +345,38 @@ CallEnd CallDriver::End(const CallMachine::Action& deliver) {
 
 absl::Status CallDriver::Error(Reason why) {
   const Instant now = machine_->now();
-  absl::StatusCode code = absl::StatusCode::kUnavailable;
-  std::string message = absl::StrCat(ToAbsl(context_.options.operation));
-  if (!context_.target.empty()) absl::StrAppend(&message, " ", ToAbsl(context_.target));
-  if (failures_ != nullptr) {
-    code = failures_->last_status.code();
-    absl::StrAppend(&message, ": ", failures_->last_status.message(), "; ",
-                    ToAbsl(ReasonText(why)));
-  } else {
-    absl::StrAppend(&message, " was not attempted: ", ToAbsl(ReasonText(why)));
-  }
-  if (why == Reason::kCancelled) {
-    code = absl::StatusCode::kCancelled;
-  } else if (deadline_.expired(now)) {
-    code = absl::StatusCode::kDeadlineExceeded;
-  }
-
   Failure failure;
   failure.sent = Sent::kNo;  // until an attempt shows otherwise
+  absl::StatusCode code = absl::StatusCode::kUnavailable;
   if (failures_ != nullptr) {
+    code = failures_->last_status.code();
     failure = std::move(failures_->last);
     failure.attempts = std::move(failures_->records);
   }
   for (const AttemptRecord& record : failure.attempts) {
     failure.sent = Worst(failure.sent, record.sent);
   }
+  if (why == Reason::kCancelled) {
+    code = absl::StatusCode::kCancelled;
+  } else if (deadline_.expired(now)) {
+    code = absl::StatusCode::kDeadlineExceeded;
+  }
   failure.declared = false;
   failure.elapsed = now - began_;
-  failure.operation = std::string(context_.options.operation);
-  failure.target = std::string(context_.target);
   failure.reasons = machine_->reasons();
   failure.why = why;
   if (auto next = machine_->next_admission()) failure.retry_at = *next - now;
-  return WithFailure(absl::Status(code, message), failure);
+
+  const std::string_view operation = context_.options.operation;
+  if (failures_ == nullptr) return RefusalStatus(code, operation, context_.target, failure);
+  failure.operation = std::string(operation);
+  failure.target = std::string(context_.target);
+  return WithFailure(
+      absl::Status(
+          code, absl::StrCat(ToAbsl(operation), context_.target.empty() ? "" : " ",
+                             ToAbsl(context_.target), ": ", failures_->last_status.message(), "; ",
+                             ToAbsl(ReasonText(why)))),
+      failure);
 }
 
 Source* CallDriver::WakerEvent() { return &waker_->event(); }

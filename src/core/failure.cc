@@ -11,6 +11,8 @@
 #include "absl/strings/cord.h"
 #include "absl/time/time.h"
 #include "src/core/failure_codec.h"
+#include "src/core/short_text.h"
+#include "src/core/status.h"
 #include "src/core/strings.h"
 
 namespace redial {
@@ -54,15 +56,29 @@ std::optional<Failure> FailureOf(const absl::Status& status) {
   const auto payload = status.GetPayload(internal::ToAbsl(kTypeUrl));
   if (!payload.has_value()) return std::nullopt;
   if (const auto flat = payload->TryFlat(); flat.has_value()) {
-    return internal::DecodeFailure(internal::ToStd(*flat));
+    return internal::DecodeFailure(internal::ToStd(*flat), internal::ToStd(status.message()));
   }
-  return internal::DecodeFailure(std::string(*payload));
+  return internal::DecodeFailure(std::string(*payload), internal::ToStd(status.message()));
 }
 
 absl::Status WithFailure(absl::Status status, const Failure& failure) {
   if (status.ok()) return status;
-  const std::string bytes = internal::EncodeFailure(failure);
-  status.SetPayload(internal::ToAbsl(kTypeUrl), absl::Cord(internal::ToAbsl(bytes)));
+  status.SetPayload(internal::ToAbsl(kTypeUrl), internal::EncodeFailure(failure));
+  return status;
+}
+
+absl::Status internal::RefusalStatus(absl::StatusCode code, std::string_view operation,
+                                     std::string_view target, const Failure& refusal) {
+  ShortText text;
+  text.Append(operation);
+  if (!operation.empty() && !target.empty()) text.Append(" ");
+  text.Append(target);
+  text.Append(" was not attempted: ");
+  text.Append(ReasonText(refusal.why));
+  const std::string_view message = text.view();
+  absl::Status status(code, ToAbsl(message));
+  status.SetPayload(ToAbsl(kTypeUrl),
+                    EncodeRefusal(refusal, operation.size(), target.size(), message));
   return status;
 }
 

@@ -9,9 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/cord.h"
 #include "absl/time/time.h"
 #include "redial/failure.h"
 #include "redial/time.h"
+#include "src/core/mix.h"
+#include "src/core/short_text.h"
+#include "src/core/strings.h"
 
 namespace redial::internal {
 namespace {
@@ -32,15 +36,17 @@ enum Field : uint32_t {
   kOperation = 1u << 9,
   kTarget = 1u << 10,
   kAttempts = 1u << 11,
-  kDeclared = 1u << 12,  // nothing follows: the bit is the value
-  kAllFields = (1u << 13) - 1,
+  kDeclared = 1u << 12,   // nothing follows: the bit is the value
+  kInMessage = 1u << 13,  // operation and target begin the status's message
+  kAllFields = (1u << 14) - 1,
 };
 
 class Writer {
  public:
-  // Most fit.
-  Writer() { out_.reserve(64); }
-  void Byte(unsigned value) { out_.push_back(static_cast<char>(value)); }
+  void Byte(unsigned value) {
+    const char byte = static_cast<char>(value);
+    out_.Append({&byte, 1});
+  }
   void Varint(uint64_t value) {
     while (value >= 0x80) {
       Byte(static_cast<unsigned>(value & 0x7f) | 0x80);
@@ -53,7 +59,7 @@ class Writer {
   void Duration(absl::Duration d) { Varint(static_cast<uint64_t>(ToNanos(d))); }
   void Text(std::string_view text) {
     Varint(text.size());
-    out_.append(text);
+    out_.Append(text);
   }
   void Tried(const std::vector<AddressTried>& tried) {
     Varint(tried.size());
@@ -78,10 +84,10 @@ class Writer {
     Text(record.detail);
     Tried(record.tried);
   }
-  std::string Take() && { return std::move(out_); }
+  std::string_view bytes() const { return out_.view(); }
 
  private:
-  std::string out_;
+  ShortText out_;
 };
 
 // Reads until the first thing that can't be right; from then on all reads give zero and `ok()` is
@@ -178,6 +184,16 @@ class Reader {
   bool ok_ = true;
 };
 
+// What a message begins with: "PING cache:6379".
+std::string_view Head(std::string_view message, size_t operation, size_t target) {
+  const size_t size = operation + target + (operation > 0 && target > 0 ? 1 : 0);
+  return size <= message.size() ? message.substr(0, size) : std::string_view();
+}
+
+// Whether a message still begins as it did is told by sixteen bits: somebody may have put words of
+// his own before it.
+uint64_t HeadMark(std::string_view head) { return HashName(head) & 0xffff; }
+
 ReasonSet Only(Reason reason) {
   ReasonSet set;
   set.Add(reason);
@@ -210,9 +226,9 @@ uint32_t FieldsOf(const Failure& f) {
 // `why` and `sent` share a byte: a ReasonSet has no room for more than 64 reasons.
 static_assert(kReasonCount <= 64);
 
-std::string EncodeFailure(const Failure& f) {
-  Writer out;
-  const uint32_t fields = FieldsOf(f);
+namespace {
+
+void Write(const Failure& f, uint32_t fields, Writer& out) {
   out.Byte(kVersion);
   out.Byte(static_cast<unsigned>(f.why) | static_cast<unsigned>(f.sent) << 6);
   out.Varint(fields);
@@ -233,10 +249,29 @@ std::string EncodeFailure(const Failure& f) {
     out.Varint(f.attempts.size());
     for (const AttemptRecord& record : f.attempts) out.Attempt(record);
   }
-  return std::move(out).Take();
 }
 
-std::optional<Failure> DecodeFailure(std::string_view bytes) {
+}  // namespace
+
+absl::Cord EncodeFailure(const Failure& failure) {
+  Writer out;
+  Write(failure, FieldsOf(failure), out);
+  return absl::Cord(ToAbsl(out.bytes()));
+}
+
+absl::Cord EncodeRefusal(const Failure& refusal, size_t operation, size_t target,
+                         std::string_view message) {
+  Writer out;
+  Write(refusal, FieldsOf(refusal) | kInMessage, out);
+  out.Varint(operation);
+  out.Varint(target);
+  const uint64_t mark = HeadMark(Head(message, operation, target));
+  out.Byte(static_cast<unsigned>(mark & 0xff));
+  out.Byte(static_cast<unsigned>(mark >> 8));
+  return absl::Cord(ToAbsl(out.bytes()));
+}
+
+std::optional<Failure> DecodeFailure(std::string_view bytes, std::string_view message) {
   Reader in(bytes);
   if (in.Byte() != kVersion) return std::nullopt;
   const unsigned packed = in.Byte();
@@ -262,6 +297,18 @@ std::optional<Failure> DecodeFailure(std::string_view bytes) {
   if (fields & kTarget) f.target = in.Text();
   if (fields & kAttempts) {
     for (uint64_t n = in.Varint(); in.ok() && n > 0; --n) f.attempts.push_back(in.Attempt());
+  }
+  if (fields & kInMessage) {
+    const uint64_t operation = in.Varint();
+    const uint64_t target = in.Varint();
+    const uint64_t mark = in.Byte() | uint64_t{in.Byte()} << 8;
+    if (operation <= message.size() && target <= message.size()) {
+      const std::string_view head = Head(message, operation, target);
+      if (!head.empty() && HeadMark(head) == mark) {
+        f.operation = head.substr(0, operation);
+        f.target = head.substr(head.size() - target);
+      }
+    }
   }
   if (!in.AtEnd()) return std::nullopt;
   return f;

@@ -9,19 +9,25 @@
 #ifndef REDIAL_SRC_CORE_FAILURE_CODEC_H_
 #define REDIAL_SRC_CORE_FAILURE_CODEC_H_
 
+#include <cstddef>
 #include <optional>
-#include <string>
 #include <string_view>
 
+#include "absl/strings/cord.h"
 #include "redial/failure.h"
 
 namespace redial::internal {
 
-std::string EncodeFailure(const Failure& failure);
+absl::Cord EncodeFailure(const Failure& failure);
+// The same without operation and target, of which only their sizes are kept: they are what `message`
+// begins with, with a space between them. Most refusals then fit where a cord allocates nothing.
+absl::Cord EncodeRefusal(const Failure& refusal, size_t operation, size_t target,
+                         std::string_view message);
 
-// nullopt for anything that `EncodeFailure` of this version can't have written. Never reads out of
-// bounds and never allocates more than a small multiple of `bytes`, whatever they are.
-std::optional<Failure> DecodeFailure(std::string_view bytes);
+// nullopt for anything that was not encoded by this version. Never reads out of bounds and never
+// allocates more than a small multiple of `bytes`, whatever they are. `message` is the status's; where
+// it no longer begins as it did, operation and target are lost.
+std::optional<Failure> DecodeFailure(std::string_view bytes, std::string_view message = {});
 
 }  // namespace redial::internal
 

@@ -40,6 +40,12 @@ REDIAL_EXPORT absl::Status ErrnoStatus(int error, Failure failure);
 // The same, where `what` says what was being done ("bind to [::1]:80"); `sent` as `SentBefore`.
 absl::Status ErrnoStatus(int error, Phase phase, std::string_view what);
 
+// A call that was refused before its first attempt: "PING tcp://cache:6379 was not attempted: circuit
+// breaker open". `refusal` leaves operation and target out. A refusal must be cheap, since there are
+// many when a server is down: what is allocated is what an `absl::Status` with text and payload needs.
+absl::Status RefusalStatus(absl::StatusCode code, std::string_view operation,
+                           std::string_view target, const Failure& refusal);
+
 // A limit of ours passed: kDeadlineExceeded, "read from 10.0.0.7:6379 timed out after 500 ms".
 // `failure.elapsed` says how long; 0 for a deadline that had passed before anything was done.
 absl::Status TimeoutStatus(const Failure& failure);

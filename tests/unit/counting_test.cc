@@ -13,6 +13,7 @@
 #include "redial/runtime.h"
 #include "redial/socket.h"
 #include "redial/source.h"
+#include "src/core/call_machine.h"
 #include "tests/unit/counted_calls.h"
 
 namespace redial {
@@ -191,6 +192,38 @@ TEST_F(CountingTest, ACallThatSucceedsAllocatesNothing) {
   EXPECT_EQ(seen.allocations, 0);
   EXPECT_EQ(seen.clock_reads, 2);
   EXPECT_EQ(seen.waits, 0);
+}
+
+// When a server is down there are many. Abseil's status takes three: itself, its text, and the list of its
+// payloads.
+TEST_F(CountingTest, ABreakersRefusalAllocatesNoMoreThanItsStatus) {
+  const auto breaker = CircuitBreaker();
+  breaker->Force(CircuitBreakerPolicy::Override::kForcedOpen);
+  auto policies = PolicySet::Create({Retry(), breaker});
+  ASSERT_TRUE(policies.ok()) << policies.status();
+  const CallOptions options{.operation = "nothing", .timeout = absl::Seconds(1)};
+  const auto call = [&] {
+    EXPECT_FALSE(Call(options, *policies, [] { return absl::OkStatus(); }).ok());
+  };
+  call();  // the thread's first seed is drawn from the kernel
+  const Counts seen = CountsOf(call);
+  EXPECT_EQ(seen.allocations, 3);
+  EXPECT_EQ(seen.clock_reads, 1);
+}
+
+TEST_F(CountingTest, ABreakersRefusalAllocatesNothingInTheEngine) {
+  const auto breaker = CircuitBreaker();
+  breaker->Force(CircuitBreakerPolicy::Override::kForcedOpen);
+  auto policies = PolicySet::Create({Retry(), breaker});
+  ASSERT_TRUE(policies.ok()) << policies.status();
+  const Instant now = Runtime::Current().Now();
+  const Counts seen = CountsOf([&] {
+    CallMachine machine(*policies, {.deadline = {}, .idempotent = true, .seed = 1});
+    machine.Begin(now);
+    EXPECT_EQ(machine.Next().reason, Reason::kBreakerOpen);
+    EXPECT_EQ(machine.Next().type, CallMachine::Action::Type::kDone);
+  });
+  EXPECT_EQ(seen.allocations, 0);
 }
 
 }  // namespace

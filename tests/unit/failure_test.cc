@@ -9,6 +9,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "src/core/failure_codec.h"
+#include "src/core/status.h"
 
 namespace redial {
 namespace {
@@ -66,9 +68,11 @@ Failure LongestRefusal() {
   return f;
 }
 
+std::string Encoded(const Failure& f) { return std::string(internal::EncodeFailure(f)); }
+
 TEST(FailureCodec, KeepsEveryField) {
   for (const Failure& f : {Failure(), Everything(), LongestRefusal()}) {
-    EXPECT_EQ(internal::DecodeFailure(internal::EncodeFailure(f)), f);
+    EXPECT_EQ(internal::DecodeFailure(Encoded(f)), f);
   }
 }
 
@@ -83,25 +87,70 @@ TEST(FailureCodec, KeepsEachValueOfEachEnumeration) {
     f.attempts[0].code = static_cast<absl::StatusCode>(i % 17);
     f.attempts[0].phase = static_cast<Phase>((i + 5) % 11);
     f.attempts[0].sent = static_cast<Sent>((i + 1) % 4);
-    EXPECT_EQ(internal::DecodeFailure(internal::EncodeFailure(f)), f) << i;
+    EXPECT_EQ(internal::DecodeFailure(Encoded(f)), f) << i;
   }
 }
 
 TEST(FailureCodec, ARefusalFitsWhereNothingIsAllocated) {
-  EXPECT_EQ(internal::EncodeFailure(Failure()).size(), 3u);
-  EXPECT_EQ(internal::EncodeFailure(LongestRefusal()).size(), 15u);
+  EXPECT_EQ(Encoded(Failure()).size(), 3u);
+  EXPECT_EQ(Encoded(LongestRefusal()).size(), 15u);
 
   Failure f;
   f.why = Reason::kBreakerOpen;
   f.reasons.Add(f.why);
   f.sent = Sent::kNo;
   f.retry_at = absl::Seconds(3);
-  EXPECT_EQ(internal::EncodeFailure(f).size(), 8u);
+  EXPECT_EQ(Encoded(f).size(), 8u);
+}
+
+// A typical refusal, operation and target included: they are in the message.
+TEST(FailureCodec, ARefusalFindsItsOperationInTheMessage) {
+  Failure f;
+  f.why = Reason::kBreakerOpen;
+  f.reasons.Add(f.why);
+  f.sent = Sent::kNo;
+  f.retry_at = absl::Seconds(3);
+  absl::Status status = internal::RefusalStatus(absl::StatusCode::kUnavailable, "PING",
+                                                "tcp://cache.example.com:6379", f);
+  EXPECT_EQ(status.message(),
+            "PING tcp://cache.example.com:6379 was not attempted: circuit breaker open");
+  EXPECT_LE(status.GetPayload("redial/failure")->size(), 15u);
+  f.operation = "PING";
+  f.target = "tcp://cache.example.com:6379";
+  EXPECT_EQ(FailureOf(status), f);
+  EXPECT_EQ(
+      Story(status),
+      "PING tcp://cache.example.com:6379 was not attempted: circuit breaker open, next try in "
+      "3 s");
+
+  for (const auto& [operation, target] : std::vector<std::pair<std::string, std::string>>{
+           {"", ""}, {"PING", ""}, {"", "unix:///a b"}}) {
+    f.operation = operation;
+    f.target = target;
+    Failure without = f;
+    without.operation = without.target = "";
+    status = internal::RefusalStatus(absl::StatusCode::kUnavailable, operation, target, without);
+    EXPECT_EQ(FailureOf(status), f);
+  }
+}
+
+TEST(FailureCodec, ARefusalWhoseMessageWasReplacedLosesNoMore) {
+  Failure f;
+  f.why = Reason::kBudget;
+  f.reasons.Add(f.why);
+  f.sent = Sent::kNo;
+  const absl::Status status =
+      internal::RefusalStatus(absl::StatusCode::kUnavailable, "PING", "tcp://cache:6379", f);
+  for (const char* message : {"", "P", "while loading: PING tcp://cache:6379 was not attempted"}) {
+    absl::Status other(status.code(), message);
+    other.SetPayload("redial/failure", *status.GetPayload("redial/failure"));
+    EXPECT_EQ(FailureOf(other), f) << message;
+  }
 }
 
 TEST(FailureCodec, RefusesEveryTruncation) {
   for (const Failure& f : {Everything(), LongestRefusal()}) {
-    const std::string bytes = internal::EncodeFailure(f);
+    const std::string bytes = Encoded(f);
     for (size_t n = 0; n < bytes.size(); ++n) {
       EXPECT_EQ(internal::DecodeFailure(bytes.substr(0, n)), std::nullopt) << n;
     }
@@ -113,7 +162,7 @@ TEST(FailureCodec, RefusesAnotherVersionAndUnknownFields) {
   EXPECT_NE(internal::DecodeFailure(std::string("\x01\x40\x00", 3)), std::nullopt);
   EXPECT_EQ(internal::DecodeFailure(std::string("\x02\x40\x00", 3)), std::nullopt);
   EXPECT_EQ(internal::DecodeFailure(std::string("\x01\x7f\x00", 3)), std::nullopt);
-  EXPECT_EQ(internal::DecodeFailure("\x01\x40\x80\x40"), std::nullopt);
+  EXPECT_EQ(internal::DecodeFailure("\x01\x40\x80\x80\x01"), std::nullopt);
 }
 
 TEST(FailureCodec, RefusesNumbersOutOfRange) {
@@ -137,7 +186,7 @@ TEST(FailureCodec, RefusesACountWithoutItsElements) {
 
 TEST(FailureCodec, SurvivesCorruption) {
   std::mt19937 random(4711);
-  const std::string original = internal::EncodeFailure(Everything());
+  const std::string original = Encoded(Everything());
   int decoded = 0;
   for (int i = 0; i < 20'000; ++i) {
     std::string bytes = original;
@@ -148,7 +197,7 @@ TEST(FailureCodec, SurvivesCorruption) {
     if (!f.has_value()) continue;
     ++decoded;
     // What can be read can be written, and means the same.
-    EXPECT_EQ(internal::DecodeFailure(internal::EncodeFailure(*f)), f);
+    EXPECT_EQ(internal::DecodeFailure(Encoded(*f)), f);
   }
   EXPECT_GT(decoded, 0);
 }
@@ -169,7 +218,7 @@ TEST(FailureOf, FindsNothingInAStatusOfSomebodyElse) {
 }
 
 TEST(FailureOf, ReadsAFragmentedPayload) {
-  const std::string bytes = internal::EncodeFailure(Everything());
+  const std::string bytes = Encoded(Everything());
   const absl::string_view view = bytes;
   absl::Cord cord = absl::MakeCordFromExternal(view.substr(0, 200), [] {});
   cord.Append(absl::MakeCordFromExternal(view.substr(200), [] {}));
