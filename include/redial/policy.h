@@ -28,8 +28,8 @@
 //
 // A rejection drops the candidate. `Refused` tells those who rejected it, once.
 //
-// An exception that `Judge`, `Reserve`, `Propose` or `IsFailure` lets through (a predicate of the
-// user's) ends the call and gives everything back. `Void`, `Settle`, `Park` and `Leave` don't
+// An exception that `Judge`, `Reserve`, `Propose`, `Disrupt` or `IsFailure` lets through (a predicate
+// of the user's) ends the call and gives everything back. `Void`, `Settle`, `Park` and `Leave` don't
 // throw.
 //
 // A configuration is immutable, and replaced as a whole where it can be (`config`); state is shared
@@ -49,6 +49,7 @@
 #include "redial/call_event.h"
 #include "redial/description.h"
 #include "redial/export.h"
+#include "redial/fault.h"
 #include "redial/ticket.h"
 #include "redial/verdict.h"
 #include "redial/view.h"
@@ -99,6 +100,7 @@ class REDIAL_EXPORT Policy {
     // and Settle comes once, with the outcome of the call.
     kCountsCalls = 1u << 12,
     kReconfigures = 1u << 13,  // CurrentConfig
+    kDisrupts = 1u << 14,      // Disrupt
     // With kReserves or kSettles: Refused, where its own rejection helped to end a candidate.
     kCountsRefusals = 1u << 15,
   };
@@ -145,6 +147,9 @@ class REDIAL_EXPORT Policy {
   virtual void Leave(Ticket& ticket);
 
   virtual Proposal Propose(const View& view) const;
+  // What is to go wrong with the attempt that now starts; the call sees to it. Asked once for each
+  // attempt, with the view of the candidate that it was. Those of several policies are joined.
+  virtual Fault Disrupt(const View& view) const;
   // Whether a value that the operation returned counts as a failure. Called once per attempt that
   // returned one; may run a user's predicate, so never under a lock.
   virtual bool IsFailure(const Outcome& outcome) const;

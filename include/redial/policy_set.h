@@ -62,6 +62,7 @@ class REDIAL_EXPORT PolicySet {
   absl::Span<const Member> reconfigured() const { return rep_->reconfigured; }
   absl::Span<const Member> refusal_counters() const { return rep_->refusal_counters; }
   absl::Span<const Member> proposers() const { return rep_->proposers; }
+  absl::Span<const Member> disruptors() const { return rep_->disruptors; }
   absl::Span<const Member> examiners() const { return rep_->examiners; }
   absl::Span<const Member> observers() const { return rep_->observers; }
   const Member* asker() const { return rep_->has_asker ? &rep_->asker : nullptr; }
@@ -78,7 +79,7 @@ class REDIAL_EXPORT PolicySet {
   struct Rep {
     PolicyList owners;
     std::vector<Member> all, judges_first, judges_again, reservers, settlers, call_settlers,
-        reconfigured, refusal_counters, proposers, examiners, observers;
+        reconfigured, refusal_counters, proposers, disruptors, examiners, observers;
     Member asker{};
     bool has_asker = false;
     bool retries = false;

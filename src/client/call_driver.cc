@@ -52,7 +52,8 @@ CallDriver::CallDriver(const CallContext& context, AttemptFunction attempt, Inst
       deadline_(deadline),
       seed_(seed),
       observed_(!context.policies.observers().empty() || context.observer != nullptr),
-      hedging_(context.policies.hedges() && context.options.idempotent) {
+      hedging_(context.policies.hedges() && context.options.idempotent),
+      plain_(!hedging_ && context.policies.disruptors().empty()) {
   if (observed_) notices_.emplace();
   machine_.emplace(context.policies,
                    CallMachine::Config{.deadline = deadline,
@@ -156,25 +157,8 @@ void CallDriver::RunAttempt(const CallMachine::Action& start) {
     attempt.set_notes(&*notes);
     TellStarted(start);
   }
-  if (!hedging_) {
-    const AttemptResult result = attempt_(attempt);
-    Conclude(attempt, result, started, runtime_.Now());
-    return;
-  }
-  primary_ = start.id;
-  primary_over_ = false;
-  primary_stop_.reset();
-  attempt.set_slot(TakeSlot(start.id));
-  attempt.set_stop(this);
-  const AttemptResult result = RunServing(attempt);
-  primary_ = -1;
+  const AttemptResult result = plain_ ? attempt_(attempt) : RunWatched(start, attempt, notes);
   Conclude(attempt, result, started, runtime_.Now());
-}
-
-AttemptResult CallDriver::RunServing(const Attempt& attempt) {
-  Pump();
-  const ScopedGuest scope(this);
-  return attempt_(attempt);
 }
 
 void CallDriver::Conclude(const Attempt& attempt, const AttemptResult& result, Instant started,
@@ -232,6 +216,9 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
   record.elapsed = outcome.ended - started;
   record.address = failure.address.empty() && notes != nullptr ? notes->address : failure.address;
   record.detail = std::string(ToStd(status.message()));
+  if (disruptions_ != nullptr) {
+    record.detail += (*disruptions_)[static_cast<size_t>(attempt.slot())].Remark();
+  }
   record.tried = failure.tried;
   if (failures_ == nullptr) failures_ = std::make_unique<Failures>();
   failures_->records.push_back(std::move(record));

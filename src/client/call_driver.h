@@ -19,6 +19,7 @@
 #include "redial/call_event.h"
 #include "redial/failure.h"
 #include "redial/ticket.h"
+#include "src/client/disruption.h"
 #include "src/client/hedges.h"
 #include "src/core/call_machine.h"
 
@@ -40,6 +41,7 @@ class CallDriver final : WakeSource, AttemptNotes::Listener, WaitGuest, AttemptS
   class Waker;
   // Where an attempt's result is kept, and the attempt, -1 if none.
   using Slots = std::array<int, kAttemptSlots>;
+  using Disruptions = std::array<Disruption, kAttemptSlots>;  // likewise
   // What failed attempts leave behind for the story.
   struct Failures {
     std::vector<AttemptRecord> records;
@@ -53,7 +55,12 @@ class CallDriver final : WakeSource, AttemptNotes::Listener, WaitGuest, AttemptS
   void Act(const CallMachine::Action& action);
   void Start(const CallMachine::Action& start);
   void RunAttempt(const CallMachine::Action& start);
-  AttemptResult RunServing(const Attempt& attempt);
+  // One that may be hedged, or that is to go wrong.
+  AttemptResult RunWatched(const CallMachine::Action& start, Attempt& attempt,
+                           std::optional<AttemptNotes>& notes);
+  AttemptResult RunServing(const Attempt& attempt, Disruption* disruption);
+  // May be null, where the attempt goes as it would.
+  Disruption* DisruptionOf(const CallMachine::Action& start, int slot);
   // The attempt has returned; what it came to goes to the machine.
   void Conclude(const Attempt& attempt, const AttemptResult& result, Instant started,
                 Instant ended);
@@ -102,6 +109,7 @@ class CallDriver final : WakeSource, AttemptNotes::Listener, WaitGuest, AttemptS
   const uint64_t seed_;
   const bool observed_;
   const bool hedging_;
+  const bool plain_;  // its attempts are run as they are: neither hedged nor disrupted
   bool ended_ = false;
   Deadline told_wait_ = Deadline::Past();
   int running_ = 0;                 // the number of the attempt that runs
@@ -110,6 +118,8 @@ class CallDriver final : WakeSource, AttemptNotes::Listener, WaitGuest, AttemptS
   std::shared_ptr<Waker> waker_;        // made when a ticket first enters a queue
   std::unique_ptr<Failures> failures_;  // made when the first attempt failed
   std::optional<CallMachine::Action> deliver_;
+
+  std::unique_ptr<Disruptions> disruptions_;  // made when the first attempt is to go wrong
 
   // Of a call that may hedge.
   int primary_ = -1;           // the attempt on this thread

@@ -1,4 +1,4 @@
-// The part of the driver that only a call with hedges comes to.
+// The part of the driver that only a call comes to which may hedge, or whose attempts are to go wrong.
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -7,6 +7,44 @@
 #include "src/core/strings.h"
 
 namespace redial::internal {
+
+AttemptResult CallDriver::RunWatched(const CallMachine::Action& start, Attempt& attempt,
+                                     std::optional<AttemptNotes>& notes) {
+  if (hedging_) attempt.set_slot(TakeSlot(start.id));
+  Disruption* const disruption = DisruptionOf(start, attempt.slot());
+  if (disruption != nullptr && disruption->needs_notes() && !notes) {
+    notes.emplace().listener = this;
+    attempt.set_notes(&*notes);
+  }
+  if (!hedging_) return RunDisrupted(disruption, attempt, attempt_);
+  primary_ = start.id;
+  primary_over_ = false;
+  primary_stop_.reset();
+  attempt.set_stop(this);
+  const AttemptResult result = RunServing(attempt, disruption);
+  primary_ = -1;
+  return result;
+}
+
+AttemptResult CallDriver::RunServing(const Attempt& attempt, Disruption* disruption) {
+  Pump();
+  const ScopedGuest scope(this);
+  return RunDisrupted(disruption, attempt, attempt_);
+}
+
+// Here, and not where the attempt runs: a hedge runs beside this thread, and the machine is this
+// thread's alone.
+Disruption* CallDriver::DisruptionOf(const CallMachine::Action& start, int slot) {
+  if (context_.policies.disruptors().empty()) return nullptr;
+  const Fault fault = machine_->Disrupt(start);
+  if (disruptions_ == nullptr) {
+    if (fault.none()) return nullptr;
+    disruptions_ = std::make_unique<Disruptions>();
+  }
+  Disruption& disruption = (*disruptions_)[static_cast<size_t>(slot)];
+  disruption.Plan(fault);
+  return &disruption;
+}
 
 void CallDriver::Pump() {
   using Type = CallMachine::Action::Type;
@@ -42,7 +80,8 @@ void CallDriver::StartHedge(const CallMachine::Action& start) {
   const Instant now = machine_->now();
   if (observed_) TellStarted(start);
   const int slot = TakeSlot(start.id);
-  const absl::Status status = hedges_->Start(start.id, slot, now, start.until, observed_);
+  const absl::Status status =
+      hedges_->Start(start.id, slot, now, start.until, observed_, DisruptionOf(start, slot));
   if (status.ok()) return;
   // There is no task to be had: it never ran, and the attempts in flight go on.
   slots_[static_cast<size_t>(slot)] = -1;

@@ -13,8 +13,9 @@ Hedges::~Hedges() {
   running_.clear();  // joins
 }
 
-absl::Status Hedges::Start(int id, int slot, Instant now, Deadline deadline, bool observed) {
-  auto hedge = std::make_unique<Hedge>(*this, id, slot, now, deadline, observed);
+absl::Status Hedges::Start(int id, int slot, Instant now, Deadline deadline, bool observed,
+                           Disruption* disruption) {
+  auto hedge = std::make_unique<Hedge>(*this, id, slot, now, deadline, observed, disruption);
   absl::StatusOr<Task> task = runtime_.Spawn([raw = hedge.get()] { raw->Run(); });
   if (!task.ok()) return task.status();
   hedge->task_ = *std::move(task);
@@ -70,15 +71,16 @@ void Hedges::Connected(int number, std::string_view address) {
 }
 
 Hedges::Hedge::Hedge(Hedges& hedges, int the_id, int slot, Instant now, Deadline deadline,
-                     bool observed)
+                     bool observed, Disruption* disruption)
     : id(the_id),
       started(now),
       attempt(the_id + 1, AttemptKind::kHedge, deadline, hedges.stop_, hedges.runtime_),
       hedges_(hedges),
+      disruption_(disruption),
       stop_(hedges.stop_) {
   attempt.set_slot(slot);
   attempt.set_stop(this);
-  if (!observed) return;
+  if (!observed && (disruption == nullptr || !disruption->needs_notes())) return;
   notes_.listener = this;
   attempt.set_notes(&notes_);
 }
@@ -87,12 +89,12 @@ void Hedges::Hedge::Run() {
   const ScopedGuest scope(this);
 #if defined(__cpp_exceptions)
   try {
-    result = hedges_.attempt_(attempt);
+    result = RunDisrupted(disruption_, attempt, hedges_.attempt_);
   } catch (...) {
     exception = std::current_exception();
   }
 #else
-  result = hedges_.attempt_(attempt);
+  result = RunDisrupted(disruption_, attempt, hedges_.attempt_);
 #endif
   ended = Runtime::Current().Now();
   hedges_.Ended(*this);

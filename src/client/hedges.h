@@ -24,6 +24,7 @@
 #include "redial/call.h"
 #include "redial/runtime.h"
 #include "redial/ticket.h"
+#include "src/client/disruption.h"
 #include "src/core/mutex.h"
 
 namespace redial::internal {
@@ -61,8 +62,10 @@ class Hedges {
     std::string address;
   };
 
-  // kResourceExhausted, or what else the runtime says, when there is no task to be had.
-  absl::Status Start(int id, int slot, Instant now, Deadline deadline, bool observed);
+  // kResourceExhausted, or what else the runtime says, when there is no task to be had. `disruption`,
+  // which may be null, is the attempt's until it has ended.
+  absl::Status Start(int id, int slot, Instant now, Deadline deadline, bool observed,
+                     Disruption* disruption);
   void Abort(int id);
   // The next that has ended; its task has returned.
   std::unique_ptr<Hedge> TakeEnded();
@@ -86,7 +89,8 @@ class Hedges {
 
 class Hedges::Hedge final : WaitGuest, AttemptNotes::Listener, AttemptStop {
  public:
-  Hedge(Hedges& hedges, int id, int slot, Instant now, Deadline deadline, bool observed);
+  Hedge(Hedges& hedges, int id, int slot, Instant now, Deadline deadline, bool observed,
+        Disruption* disruption);
 
   const int id;
   const Instant started;
@@ -109,6 +113,7 @@ class Hedges::Hedge final : WaitGuest, AttemptNotes::Listener, AttemptStop {
   const std::stop_token& token() override { return stop_.token(); }
 
   Hedges& hedges_;
+  Disruption* const disruption_;
   LinkedStop stop_;
   AttemptNotes notes_;
   std::atomic<bool> aborted_{false};

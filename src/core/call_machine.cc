@@ -133,6 +133,23 @@ CallMachine::Action CallMachine::Next() {
   return action;
 }
 
+Fault CallMachine::Disrupt(const Action& start) const {
+  View view = view_;
+  view.kind = start.kind;
+  view.attempts = start.id;  // as it was: others may have been launched since
+  view.has_ticket = false;
+  view.ticket = nullptr;
+  Fault joined;
+  for (const auto& member : policies_.disruptors()) {
+    view.identity = member.identity;
+    view.config = member.config < 0 ? nullptr : configs_[member.config];
+    Fault fault = member.policy->Disrupt(view);
+    fault.by = fault.delayed_by = member.policy->name();
+    joined = Join(joined, fault);
+  }
+  return joined;
+}
+
 void CallMachine::Advance(Instant now) { view_.now = std::max(view_.now, now); }
 
 void CallMachine::Step() {

@@ -30,6 +30,7 @@
 #include <new>
 #include <optional>
 
+#include "redial/fault.h"
 #include "redial/policy.h"
 #include "redial/policy_set.h"
 #include "redial/time.h"
@@ -77,6 +78,9 @@ class CallMachine {
   void AttemptDone(Instant now, int id, Outcome& outcome);
 
   Action Next();
+  // What policies want to go wrong with the attempt that `start` begins. For the driver, once for each
+  // kStart, where the set has disruptors.
+  Fault Disrupt(const Action& start) const;
 
   bool delivered() const { return delivered_; }
   int attempts() const { return view_.attempts; }

@@ -17,6 +17,7 @@ void Policy::Refused(const View&) {}
 void Policy::Park(Ticket&) {}
 void Policy::Leave(Ticket&) {}
 Proposal Policy::Propose(const View&) const { return {}; }
+Fault Policy::Disrupt(const View&) const { return {}; }
 bool Policy::IsFailure(const Outcome&) const { return false; }
 Answer Policy::Ask(const CallEvent&) const { return Answer::kGiveUp; }
 void Policy::Observe(const CallEvent&) const {}

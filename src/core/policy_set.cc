@@ -116,6 +116,7 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
     }
     if (Has(policy, Policy::kCountsRefusals)) rep->refusal_counters.push_back(member);
     if (Has(policy, Policy::kProposes)) rep->proposers.push_back(member);
+    if (Has(policy, Policy::kDisrupts)) rep->disruptors.push_back(member);
     if (Has(policy, Policy::kExamines)) rep->examiners.push_back(member);
     if (Has(policy, Policy::kObserves)) rep->observers.push_back(member);
     if (Has(policy, Policy::kAsks)) {

@@ -226,5 +226,18 @@ TEST_F(CountingTest, ABreakersRefusalAllocatesNothingInTheEngine) {
   EXPECT_EQ(seen.allocations, 0);
 }
 
+// Nor does one that Chaos leaves in peace.
+TEST_F(CountingTest, ACallWithoutFaultsAllocatesNothing) {
+  const auto policies = PolicySet::Create(
+      {Retry(), Chaos({.i_know_this_breaks_calls = true, .reset_probability = 1e-12})});
+  ASSERT_TRUE(policies.ok()) << policies.status();
+  const CallOptions options{.operation = "nothing", .seed = 1};
+  const Counts seen = CountsOf(
+      [&] { EXPECT_TRUE(Call(options, *policies, [] { return absl::OkStatus(); }).ok()); });
+  EXPECT_EQ(seen.allocations, 0);
+  EXPECT_EQ(seen.clock_reads, 2);
+  EXPECT_EQ(seen.waits, 0);
+}
+
 }  // namespace
 }  // namespace redial
