@@ -19,6 +19,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "policies/breaker_config.h"
+#include "policies/breaker_gauges.h"
 #include "policies/breaker_window.h"
 #include "policies/configuration.h"
 #include "policies/probes.h"
@@ -58,6 +59,10 @@ class Breaker final : public CircuitBreakerPolicy {
   void Void(Token token, Ticket* ticket) override;
   void Settle(Token token, const Outcome& outcome) override;
 
+  std::string_view label() const override { return config_.current().options.label; }
+  void Measure(absl::FunctionRef<void(const Gauge&)> visit) const override {
+    internal::VisitBreakerGauges(snapshot(), visit);
+  }
   State state() const override { return state_.load(std::memory_order_acquire); }
   void Describe(Description& description) const override {
     config_.current().Describe(description);
@@ -383,18 +388,6 @@ BreakerWindow TimeWindow(absl::Duration length) {
 }
 BreakerWindow MovingAverage(int count) {
   return {.kind = BreakerWindow::Kind::kMovingAverage, .count = count};
-}
-
-std::string_view BreakerStateName(State state) {
-  switch (state) {
-    case State::kClosed:
-      return "closed";
-    case State::kOpen:
-      return "open";
-    case State::kHalfOpen:
-      return "half_open";
-  }
-  return "closed";
 }
 
 std::shared_ptr<CircuitBreakerPolicy> CircuitBreaker(const CircuitBreakerOptions& options) {

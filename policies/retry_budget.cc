@@ -133,6 +133,7 @@ class Budget final : public RetryBudgetPolicy {
 
   void Describe(Description& description) const override;
   RetryBudgetPolicy::Snapshot snapshot() const override;
+  void Measure(absl::FunctionRef<void(const Gauge&)> visit) const override;
   absl::Status Reconfigure(const RetryBudgetOptions& options) override;
 
  private:
@@ -265,6 +266,13 @@ RetryBudgetPolicy::Snapshot Budget::snapshot() const {
   return {.tokens = static_cast<double>(tokens) / kUnit,
           .max_tokens = config.options.max_tokens,
           .admitted = admitted_};
+}
+
+void Budget::Measure(absl::FunctionRef<void(const Gauge&)> visit) const {
+  const Snapshot s = snapshot();
+  visit({.name = "tokens", .value = s.tokens});
+  visit({.name = "max_tokens", .value = s.max_tokens});
+  visit({.name = "admitted", .value = static_cast<double>(s.admitted), .counts_up = true});
 }
 
 absl::Status Budget::Reconfigure(const RetryBudgetOptions& options) {

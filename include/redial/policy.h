@@ -26,11 +26,13 @@
 // `View::has_ticket` who stands in it already, and by `View::ticket` how. A verdict of Blocked comes
 // from `Reserve`, with a ticket that somebody will wake, or from a policy that asks a person.
 //
-// A rejection drops the candidate. `Refused` tells those who rejected it, once.
+// A rejection drops the candidate. `Refused` tells those who rejected it, once. When the call's result
+// is certain, `Conclude` comes, once as well, and after the `Settle` of the attempt that decided it;
+// attempts that were still in flight then are settled later, as aborted.
 //
 // An exception that `Judge`, `Reserve`, `Propose`, `Disrupt` or `IsFailure` lets through (a predicate
-// of the user's) ends the call and gives everything back. `Void`, `Settle`, `Park` and `Leave` don't
-// throw.
+// of the user's) ends the call and gives everything back. `Void`, `Settle`, `Park`, `Leave`,
+// `Refused` and `Conclude` don't throw.
 //
 // A configuration is immutable, and replaced as a whole where it can be (`config`); state is shared
 // by everyone who holds the pointer. All methods may be called from several threads at once.
@@ -47,6 +49,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "redial/call_event.h"
+#include "redial/conclusion.h"
 #include "redial/description.h"
 #include "redial/export.h"
 #include "redial/fault.h"
@@ -99,10 +102,10 @@ class REDIAL_EXPORT Policy {
     // With kReserves: it counts calls, not attempts. Reserve is asked for the first attempt alone,
     // and Settle comes once, with the outcome of the call.
     kCountsCalls = 1u << 12,
-    kReconfigures = 1u << 13,  // CurrentConfig
-    kDisrupts = 1u << 14,      // Disrupt
-    // With kReserves or kSettles: Refused, where its own rejection helped to end a candidate.
-    kCountsRefusals = 1u << 15,
+    kReconfigures = 1u << 13,    // CurrentConfig
+    kDisrupts = 1u << 14,        // Disrupt
+    kCountsRefusals = 1u << 15,  // Refused, where its own rejection helped to end a candidate
+    kConcludes = 1u << 16,       // Conclude
   };
 
   struct Traits {
@@ -118,6 +121,9 @@ class REDIAL_EXPORT Policy {
 
   const Traits& traits() const { return traits_; }
   std::string_view name() const { return traits_.name; }
+  // Which one, where several have the same name: what events and metrics call it. Empty if it has none;
+  // lives as long as the policy does.
+  virtual std::string_view label() const;
 
   // Whether the configuration makes sense: kInvalidArgument that names the field, its value and
   // what is allowed. Asked once, when the policy joins a set.
@@ -141,8 +147,9 @@ class REDIAL_EXPORT Policy {
   virtual void Settle(Token token, const Outcome& outcome);
   // A candidate was dropped, and this policy was among those that rejected it: comes once for each
   // candidate. `Judge` may be asked any number of times, so whoever counts its refusals does it here.
-  // Doesn't throw.
   virtual void Refused(const View& view);
+  // A call is over. Comes once for each call that began, also where an exception leaves it.
+  virtual void Conclude(const Conclusion& end);
   virtual void Park(Ticket& ticket);
   virtual void Leave(Ticket& ticket);
 

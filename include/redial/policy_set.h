@@ -39,6 +39,7 @@ class REDIAL_EXPORT PolicySet {
   struct Member {
     Policy* policy;
     uint64_t identity;  // of its random draws
+    int place;          // its own in `all`
     int slot;           // its place among those that hold a token; -1 if it holds none
     int queue;          // its place among those that queue; -1 if it doesn't
     int config;         // its place among those that have one; -1 if it has none
@@ -61,6 +62,7 @@ class REDIAL_EXPORT PolicySet {
   absl::Span<const Member> call_settlers() const { return rep_->call_settlers; }
   absl::Span<const Member> reconfigured() const { return rep_->reconfigured; }
   absl::Span<const Member> refusal_counters() const { return rep_->refusal_counters; }
+  absl::Span<const Member> concluders() const { return rep_->concluders; }
   absl::Span<const Member> proposers() const { return rep_->proposers; }
   absl::Span<const Member> disruptors() const { return rep_->disruptors; }
   absl::Span<const Member> examiners() const { return rep_->examiners; }
@@ -79,7 +81,7 @@ class REDIAL_EXPORT PolicySet {
   struct Rep {
     PolicyList owners;
     std::vector<Member> all, judges_first, judges_again, reservers, settlers, call_settlers,
-        reconfigured, refusal_counters, proposers, disruptors, examiners, observers;
+        reconfigured, refusal_counters, concluders, proposers, disruptors, examiners, observers;
     Member asker{};
     bool has_asker = false;
     bool retries = false;

@@ -20,6 +20,7 @@
 #include "redial/policies/circuit_breaker.h"
 #include "redial/policies/fail_fast.h"
 #include "redial/policies/hedge.h"
+#include "redial/policies/metrics.h"
 #include "redial/policies/predicate.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"

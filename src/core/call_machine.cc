@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 namespace redial {
 namespace {
@@ -50,15 +51,21 @@ CallMachine::~CallMachine() {
     SettleAll(live_[i], abandoned);
   }
   if (holds_call_) SettleCall(Reason::kCancelled, nullptr);
+  if (begun_ && !delivered_) ConcludeLeft();
+}
+
+void CallMachine::Enter(Instant now) {
+  begun_ = true;
+  view_.began = view_.now = now;
+  for (const auto& member : policies_.reconfigured()) {
+    configs_[member.config] = member.policy->CurrentConfig();
+  }
 }
 
 // Every call comes through here and through AttemptDone: what they call is inlined, which saves a
 // tenth of a call that succeeds.
 [[gnu::flatten]] void CallMachine::Begin(Instant now) {
-  view_.began = view_.now = now;
-  for (const auto& member : policies_.reconfigured()) {
-    configs_[member.config] = member.policy->CurrentConfig();
-  }
+  Enter(now);
   Activate(AttemptKind::kFirst, Deadline(now));
   Step();
 }
@@ -75,7 +82,9 @@ void CallMachine::Wake(Instant now) {
 }
 
 void CallMachine::Cancel(Instant now) {
+  if (!begun_) Enter(now);
   Advance(now);
+  rejected_ = 0;
   if (!delivered_) Finish(Reason::kCancelled, -1, nullptr);
 }
 
@@ -155,6 +164,7 @@ void CallMachine::Advance(Instant now) { view_.now = std::max(view_.now, now); }
 void CallMachine::Step() {
   if (delivered_) return;
   if (view_.deadline.expired(view_.now)) {
+    rejected_ = 0;  // by time, whatever was rejected before
     FinishFailed(Reason::kDeadline);
     return;
   }
@@ -371,7 +381,7 @@ void CallMachine::Refuse(const Verdict& verdict) {
 void CallMachine::TellRefusers() {
   view_.has_ticket = false;
   for (const auto& member : policies_.refusal_counters()) {
-    if ((rejected_ >> member.slot & 1) == 0) continue;
+    if ((rejected_ >> member.place & 1) == 0) continue;
     Address(member);
     member.policy->Refused(view_);
   }
@@ -475,6 +485,60 @@ void CallMachine::SettleCall(Reason reason, const Outcome* outcome) {
   }
 }
 
+void CallMachine::Conclude(Reason reason, const Outcome* outcome) {
+  Conclusion end;
+  end.ok = reason == Reason::kNone;
+  end.reason = reason;
+  end.attempts = view_.attempts;
+  end.began = view_.began;
+  end.ended = view_.now;
+  end.outcome = outcome;
+  if (end.ok) {
+    TellConcluders(end);
+  } else {
+    ConcludeFailed(end);
+  }
+}
+
+// Out of the way of calls that succeed.
+[[gnu::cold, gnu::noinline]] void CallMachine::ConcludeFailed(Conclusion& end) {
+  if (end.reason == Reason::kCancelled) {
+    end.code = absl::StatusCode::kCancelled;
+  } else if (end.outcome != nullptr && end.outcome->failed_result) {
+    end.code = absl::StatusCode::kOk;
+  } else if (view_.deadline.expired(view_.now)) {
+    end.code = absl::StatusCode::kDeadlineExceeded;
+  } else {
+    end.code = end.outcome != nullptr ? end.outcome->code : absl::StatusCode::kUnavailable;
+  }
+  std::array<std::string_view, PolicySet::kMaxPolicies> names;
+  size_t count = 0;
+  for (const auto& member : policies_.all()) {
+    if ((rejected_ >> member.place & 1) != 0) names[count++] = member.policy->name();
+  }
+  end.refused_by = absl::MakeConstSpan(names).first(count);
+  TellConcluders(end);
+}
+
+[[gnu::cold, gnu::noinline]] void CallMachine::ConcludeLeft() {
+  Conclusion end;
+  end.code = absl::StatusCode::kUnknown;
+  end.attempts = view_.attempts;
+  end.began = view_.began;
+  end.ended = view_.now;
+  if (last_) end.outcome = &*last_;
+  TellConcluders(end);
+}
+
+void CallMachine::TellConcluders(Conclusion& end) {
+  end.seed = view_.seed;
+  end.notices = view_.notices;
+  for (const auto& member : policies_.concluders()) {
+    end.config = member.config < 0 ? nullptr : configs_[member.config];
+    member.policy->Conclude(end);
+  }
+}
+
 void CallMachine::Note(const Verdict& verdict) {
   if (verdict.admits(view_.now)) return;
   reasons_.Add(verdict.reason());
@@ -486,7 +550,7 @@ void CallMachine::Note(const Verdict& verdict) {
 }
 
 void CallMachine::Note(const Verdict& verdict, const PolicySet::Member& member) {
-  if (verdict.rejects() && member.slot >= 0) rejected_ |= 1u << member.slot;
+  if (verdict.rejects()) rejected_ |= 1u << member.place;
   Note(verdict);
 }
 
@@ -494,6 +558,7 @@ void CallMachine::Finish(Reason reason, int winner, const Outcome* outcome) {
   delivered_ = true;
   Drop();
   if (holds_call_) SettleCall(reason, outcome);
+  if (!policies_.concluders().empty()) Conclude(reason, outcome);
   if (reason == Reason::kNone) reasons_ = ReasonSet();
   reasons_.Add(reason);
   for (int i = 0; i < live_count_; ++i) {

@@ -18,7 +18,7 @@
 //   - kDeliver comes exactly once; kDone after every started attempt was acknowledged.
 //   - Late, duplicate and spurious events are ignored, and `now` never runs backwards.
 //   - Destroying the machine at any time gives everything back: running attempts are settled as
-//     aborted, tickets leave their queues.
+//     aborted, tickets leave their queues, and a call that had no result yet is concluded without one.
 //
 // Not shared between threads.
 #ifndef REDIAL_SRC_CORE_CALL_MACHINE_H_
@@ -30,6 +30,7 @@
 #include <new>
 #include <optional>
 
+#include "redial/conclusion.h"
 #include "redial/fault.h"
 #include "redial/policy.h"
 #include "redial/policy_set.h"
@@ -144,6 +145,8 @@ class CallMachine {
   };
   class Reservation;
 
+  // The call's first moment.
+  void Enter(Instant now);
   void Advance(Instant now);
   void Step();
   void Consider();
@@ -177,6 +180,11 @@ class CallMachine {
   void SettleCall(Reason reason, const Outcome* outcome);
   void Note(const Verdict& verdict);
   void Note(const Verdict& verdict, const PolicySet::Member& member);
+  // Tells those that count calls how this one ended; `outcome` as in `Finish`.
+  void Conclude(Reason reason, const Outcome* outcome);
+  void ConcludeFailed(Conclusion& end);
+  void ConcludeLeft();
+  void TellConcluders(Conclusion& end);
   // `outcome`: the winner's, or of the failure that the call ends with; null if there is none.
   void Finish(Reason reason, int winner, const Outcome* outcome);
   void FinishFailed(Reason reason) { Finish(reason, -1, last_ ? &*last_ : nullptr); }
@@ -187,6 +195,7 @@ class CallMachine {
   WakeSource* const wake_;
   View view_;
   std::optional<Outcome> last_;
+  bool begun_ = false;
   bool delivered_ = false;
   int next_id_ = 0;
   int asked_ = -1;  // the id of the question that is open or answered
@@ -196,7 +205,7 @@ class CallMachine {
   int outstanding_ = 0;
   bool holds_call_ = false;  // what those that count calls gave
   ReasonSet reasons_;
-  uint32_t rejected_ = 0;  // a bit for the slot of each member that rejected the latest decision
+  uint32_t rejected_ = 0;  // a bit for the place of each member that rejected the latest decision
   Instant latest_delay_;   // the latest NotBefore of this decision
   Deadline first_end_;     // the first end of a BlockedUntil of this decision
   std::optional<Instant> next_admission_;

@@ -1,11 +1,14 @@
 #include "redial/policy.h"
 
+#include <string_view>
+
 #include "src/core/mix.h"
 
 namespace redial {
 
 Policy::~Policy() = default;
 
+std::string_view Policy::label() const { return {}; }
 absl::Status Policy::Validate() const { return absl::OkStatus(); }
 uint64_t Policy::Fingerprint() const { return internal::HashName(name()); }
 const void* Policy::CurrentConfig() const { return nullptr; }
@@ -14,6 +17,7 @@ Verdict Policy::Reserve(const View&, Token&, Ticket*) { return Verdict::Admit();
 void Policy::Void(Token, Ticket*) {}
 void Policy::Settle(Token, const Outcome&) {}
 void Policy::Refused(const View&) {}
+void Policy::Conclude(const Conclusion&) {}
 void Policy::Park(Ticket&) {}
 void Policy::Leave(Ticket&) {}
 Proposal Policy::Propose(const View&) const { return {}; }

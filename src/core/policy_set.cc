@@ -47,12 +47,6 @@ absl::Status Check(const PolicyList& policies) {
           absl::StrCat(internal::ToAbsl(policy->name()),
                        " has kCountsCalls without kReserves, which admits the call"));
     }
-    if (Has(*policy, Policy::kCountsRefusals) && !Has(*policy, Policy::kReserves) &&
-        !Has(*policy, Policy::kSettles)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(internal::ToAbsl(policy->name()),
-                       " has kCountsRefusals without kReserves or kSettles, by which it is known"));
-    }
     if (Has(*policy, Policy::kHedges) && !Has(*policy, Policy::kProposes)) {
       return absl::InvalidArgumentError(absl::StrCat(
           internal::ToAbsl(policy->name()), " has kHedges without kProposes, which says when"));
@@ -96,7 +90,13 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
     const uint64_t fingerprint = policy.Fingerprint();
     ordinal = !rep->all.empty() && fingerprint == previous ? ordinal + 1 : 0;
     previous = fingerprint;
-    Member member{&policy, internal::Mix64(fingerprint + ordinal), -1, -1, -1, false};
+    Member member{.policy = &policy,
+                  .identity = internal::Mix64(fingerprint + ordinal),
+                  .place = static_cast<int>(rep->all.size()),
+                  .slot = -1,
+                  .queue = -1,
+                  .config = -1,
+                  .counts_calls = false};
     const bool reserves = Has(policy, Policy::kReserves);
     member.counts_calls = Has(policy, Policy::kCountsCalls);
     if (reserves || Has(policy, Policy::kSettles)) member.slot = rep->slots++;
@@ -115,6 +115,7 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
       (member.counts_calls ? rep->call_settlers : rep->settlers).push_back(member);
     }
     if (Has(policy, Policy::kCountsRefusals)) rep->refusal_counters.push_back(member);
+    if (Has(policy, Policy::kConcludes)) rep->concluders.push_back(member);
     if (Has(policy, Policy::kProposes)) rep->proposers.push_back(member);
     if (Has(policy, Policy::kDisrupts)) rep->disruptors.push_back(member);
     if (Has(policy, Policy::kExamines)) rep->examiners.push_back(member);

@@ -6,6 +6,8 @@
 //   successes.Add(1);             // on the path of every call
 //   int64_t n = successes.Sum();  // where somebody asks
 //
+// `Striped` is the same for a struct of several counters.
+//
 // Safe between threads.
 #ifndef REDIAL_SRC_CORE_STRIPED_H_
 #define REDIAL_SRC_CORE_STRIPED_H_
@@ -51,6 +53,29 @@ class StripedCounter {
  private:
   struct alignas(kStripeSize) Stripe {
     std::atomic<int64_t> count{0};
+  };
+  std::array<Stripe, kStripes> stripes_;
+};
+
+// `Cells` is a struct of atomic counters that begin at 0.
+template <class Cells>
+class Striped {
+ public:
+  // Those of the running processor, to add to.
+  Cells& Mine() { return stripes_[StripeOfThisProcessor()].cells; }
+  // Of one counter: `pick` takes const Cells& and returns a reference to it.
+  template <class Pick>
+  int64_t Sum(Pick pick) const {
+    int64_t sum = 0;
+    for (const Stripe& stripe : stripes_) {
+      sum += pick(stripe.cells).load(std::memory_order_relaxed);
+    }
+    return sum;
+  }
+
+ private:
+  struct alignas(kStripeSize) Stripe {
+    Cells cells;
   };
   std::array<Stripe, kStripes> stripes_;
 };

@@ -507,6 +507,22 @@ TEST(CircuitBreakerTest, ReconfiguresWithoutForgetting) {
             "CircuitBreaker.failure_ratio is 2; it must be above 0 and at most 1");
 }
 
+TEST(CircuitBreakerTest, MeasuresItself) {
+  const auto breaker = CircuitBreaker({.label = "cache-1"});
+  breaker->Force(Override::kForcedOpen);
+  std::string told;
+  breaker->Measure([&](const Gauge& gauge) {
+    told += std::string(gauge.name) + (gauge.state.empty() ? "" : ":") + std::string(gauge.state) +
+            "=" + std::to_string(std::lround(gauge.value)) + (gauge.counts_up ? "+ " : " ");
+  });
+  EXPECT_EQ(told,
+            "state:closed=1 state:open=0 state:half_open=0 "
+            "override:none=0 override:forced_open=1 override:forced_closed=0 override:disabled=0 "
+            "window_results=0 window_failures=0 window_slow_results=0 failure_ratio=0 "
+            "consecutive_failures=0 probes_out=0 opened=0+ ");
+  EXPECT_EQ(breaker->label(), "cache-1");
+}
+
 TEST(CircuitBreakerTest, SaysWhichOptionMakesNoSense) {
   const struct {
     CircuitBreakerOptions options;

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -214,6 +216,42 @@ TEST(PolicyCallsTest, AttemptTimeoutLeavesTimeForAnother) {
       });
   EXPECT_EQ(given, (std::vector<absl::Duration>{absl::Seconds(2), absl::Seconds(2)}));
   EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+}
+
+// Remembers the code that it is told when a call ends.
+class LastCode final : public Policy {
+ public:
+  LastCode() : Policy({.name = "LastCode", .capabilities = kConcludes}) {}
+  void Conclude(const Conclusion& end) override { code = end.code; }
+  absl::StatusCode code = absl::StatusCode::kDataLoss;
+};
+
+TEST(PolicyCallsTest, AConclusionHasTheCodeThatTheCallerSees) {
+  VirtualRuntime runtime;
+  const auto last = std::make_shared<LastCode>();
+  const auto code_of = [&](CallOptions options, absl::Status answer) {
+    const absl::Status status =
+        Call(options, Set({RetryEverySecond(2), last}), [&](const Attempt& attempt) {
+          if (answer.code() == absl::StatusCode::kAborted) {
+            runtime.SleepUntil(attempt.deadline(), attempt.stop_token());
+          }
+          return answer;
+        });
+    EXPECT_EQ(last->code, status.code()) << status;
+    return last->code;
+  };
+  using absl::StatusCode;
+  EXPECT_EQ(code_of({}, absl::OkStatus()), StatusCode::kOk);
+  EXPECT_EQ(code_of({}, absl::NotFoundError("no key")), StatusCode::kNotFound);
+  EXPECT_EQ(code_of({}, Refused()), StatusCode::kUnavailable);
+  EXPECT_EQ(code_of({.timeout = absl::Milliseconds(500)}, Refused()), StatusCode::kUnavailable);
+  EXPECT_EQ(code_of({.timeout = absl::Seconds(5)}, absl::AbortedError("slow")),
+            StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(code_of({.timeout = absl::ZeroDuration()}, absl::OkStatus()),
+            StatusCode::kDeadlineExceeded);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(code_of({.stop = stop.get_token()}, absl::OkStatus()), StatusCode::kCancelled);
 }
 
 }  // namespace

@@ -116,14 +116,19 @@ TEST(RefusalsTest, NobodyIsToldOfWhatTheEngineEnds) {
   EXPECT_EQ(nowhere->told, "");
 }
 
-class Unknown final : public Policy {
+class HoldsNothing final : public Policy {
  public:
-  Unknown() : Policy({.name = "Unknown", .capabilities = kJudgesFirst | kCountsRefusals}) {}
+  HoldsNothing()
+      : Policy({.name = "HoldsNothing", .capabilities = kJudgesFirst | kCountsRefusals}) {}
+  Verdict Judge(const View&) const override { return Verdict::Reject(Reason::kRefused); }
+  void Refused(const View&) override { ++told; }
+  int told = 0;
 };
 
-TEST(RefusalsTest, WhoeverCountsThemHoldsSomething) {
-  EXPECT_EQ(PolicySet::Create({std::make_shared<Unknown>()}).status().message(),
-            "Unknown has kCountsRefusals without kReserves or kSettles, by which it is known");
+TEST(RefusalsTest, WhoeverCountsThemNeedsNoReservation) {
+  const auto policy = std::make_shared<HoldsNothing>();
+  EXPECT_EQ(Play({policy}), "0:end:refused 0:done");
+  EXPECT_EQ(policy->told, 1);
 }
 
 }  // namespace

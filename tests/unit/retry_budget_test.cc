@@ -253,6 +253,17 @@ TEST(RetryBudgetTest, ACallSeesOneConfiguration) {
   EXPECT_EQ(budget->snapshot().tokens, 4);
 }
 
+TEST(RetryBudgetTest, MeasuresItself) {
+  const auto budget = RetryBudget({.max_tokens = 5, .initial_tokens = 3});
+  ASSERT_TRUE(Take(*budget).admitted);
+  std::string told;
+  budget->Measure([&](const Gauge& gauge) {
+    told += std::string(gauge.name) + "=" + std::to_string(std::llround(gauge.value)) +
+            (gauge.counts_up ? "+ " : " ");
+  });
+  EXPECT_EQ(told, "tokens=2 max_tokens=5 admitted=1+ ");
+}
+
 TEST(RetryBudgetTest, SaysWhichOptionMakesNoSense) {
   const struct {
     RetryBudgetOptions options;
