@@ -12,6 +12,14 @@ if(NOT TARGET Boost::context)
   find_package(Boost 1.74 REQUIRED COMPONENTS context)
 endif()
 
+# For the component `prometheus` alone, which is offered where it is found.
+if(REDIAL_PROMETHEUS AND NOT TARGET prometheus-cpp::core)
+  find_package(prometheus-cpp CONFIG QUIET)
+  if(NOT TARGET prometheus-cpp::core)
+    message(STATUS "redial::prometheus isn't offered here: there is no prometheus-cpp::core")
+  endif()
+endif()
+
 # Header-only and used in .cc files alone: neither installed nor exported.
 find_package(nlohmann_json 3 REQUIRED)
 find_package(Threads REQUIRED)

@@ -1,3 +1,8 @@
+# Debian's packages for Python are for Debian's interpreter, which needn't be the first one on the PATH.
+find_program(REDIAL_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+find_program(REDIAL_PYTHON python3)
+mark_as_advanced(REDIAL_PYTHON)
+
 # redial_add_tests(KIND SOURCES ... [LIBRARIES ...] [ENVIRONMENT NAME=VALUE]): the test program
 # redial_KIND_tests, whose cases ctest knows one by one under the label KIND. No source, no program.
 function(redial_add_tests kind)

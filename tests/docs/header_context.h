@@ -19,6 +19,10 @@
 #include <asio.hpp>
 #endif
 
+#if defined(REDIAL_TEST_PROMETHEUS)
+#include <prometheus/exposer.h>
+#endif
+
 #include "redial/fiber.h"
 #include "redial/redial.h"
 #include "redial/testing/fake_network.h"

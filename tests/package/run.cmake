@@ -30,6 +30,7 @@ function(build_consumer)
   run("${CMAKE_COMMAND}" --build "${SCRATCH}")
   run("${SCRATCH}/consumer")
   file(GLOB programs "${SCRATCH}/consumer_fiber" "${SCRATCH}/consumer_test"
+    "${SCRATCH}/consumer_prometheus"
     "${SCRATCH}/consumer_*asio"
   )
   foreach(program IN LISTS programs)

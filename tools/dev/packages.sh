@@ -9,7 +9,8 @@ packages_for() {
       demo) echo "$base libcli11-dev" ;;
       test | planted)
         echo "$base libcli11-dev git python3 libgtest-dev libgmock-dev" \
-          "libasio-dev libboost-dev libcurl4-openssl-dev libhiredis-dev redis-server nginx-light faketime"
+          "libasio-dev libboost-dev libcurl4-openssl-dev libhiredis-dev redis-server nginx-light faketime" \
+          "prometheus-cpp-dev python3-prometheus-client python3-jsonschema"
         ;;
       sanitizers | fuzz) echo "clang-19 libclang-rt-19-dev llvm-19" ;;
       bench) echo "$base python3 libbenchmark-dev libasio-dev" ;;

@@ -33,6 +33,7 @@ LIBRARY_FOLDERS = {
     "src/net/": "transport",
     "src/client/": "calls",
     "include/redial/asio/": "adapters",
+    "src/prometheus/": "adapters",
     "include/redial/testing/": "test kit",
     "src/testing/": "test kit",
 }
@@ -49,6 +50,7 @@ OWNERS = [
     (re.compile(r"iostream|absl/synchronization/.*|absl/time/clock\.h"), ()),
     (re.compile(r"boost/context/.*"), ("src/runtime/fiber/",)),
     (re.compile(r"asio(/.*|\.hpp)|boost/(asio|system)/.*|boost/throw_exception\.hpp"), ("include/redial/asio/",)),
+    (re.compile(r"prometheus/.*"), ("src/prometheus/", "include/redial/prometheus.h")),
     (re.compile(r"CLI/.*|boost/.*|benchmark/.*"), ()),
 ]
 
