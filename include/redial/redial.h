@@ -13,6 +13,7 @@
 #include "redial/failure.h"
 #include "redial/fallback.h"
 #include "redial/listener.h"
+#include "redial/policies/adaptive_limit.h"
 #include "redial/policies/ask_user.h"
 #include "redial/policies/attempt_timeout.h"
 #include "redial/policies/backoff.h"
