@@ -173,8 +173,7 @@ void Limiter::Settle(Token token, const Outcome& outcome) {
     return;
   }
   NotePeak(admitted.count);
-  // The epoch may end right now: then this time is one of the new epoch's. It can't be told from that of
-  // an attempt which ended a moment earlier.
+  // The epoch may end right now: then this time joins those of the new one. At most one of each thread.
   const bool full = samples_.Add(NanosBetween(outcome.started, outcome.ended));
   if (full || outcome.ended.nanos() >= window_end_.load(std::memory_order_relaxed)) {
     CloseWindowIfFree(outcome.ended);
@@ -190,8 +189,10 @@ void Limiter::CloseWindowIfFree(Instant now) {
 
 void Limiter::LearnFromFailure(BoundedCount::Reading admitted, const Outcome& outcome) {
   const bool timed_out = outcome.code == absl::StatusCode::kDeadlineExceeded;
+  // With an errno it is this host that has run out of something.
   const bool turned_down =
-      outcome.has_retry_after || outcome.code == absl::StatusCode::kResourceExhausted;
+      outcome.has_retry_after ||
+      (outcome.code == absl::StatusCode::kResourceExhausted && outcome.error == 0);
   if (!timed_out && !turned_down) return;
   const auto nanos = static_cast<double>(NanosBetween(outcome.started, outcome.ended));
 

@@ -3,8 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cmath>
-#include <limits>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -153,8 +154,10 @@ TEST(AdaptiveLimitTest, NorDoFailuresThatSayNothingOfLoad) {
   load.PlayWindow(20, kUsual);
   Outcome failed_result;
   failed_result.failed_result = true;
-  for (const Outcome& outcome : {FailedWith(absl::StatusCode::kUnavailable, ECONNREFUSED),
-                                 FailedWith(absl::StatusCode::kNotFound), failed_result}) {
+  for (const Outcome& outcome :
+       {FailedWith(absl::StatusCode::kUnavailable, ECONNREFUSED),
+        FailedWith(absl::StatusCode::kNotFound),
+        FailedWith(absl::StatusCode::kResourceExhausted, EMFILE), failed_result}) {
     load.PlayWindow(20, absl::Milliseconds(1), outcome);
     EXPECT_EQ(limit->snapshot().latest_rtt, kUsual);
   }

@@ -17,7 +17,8 @@
 //
 // Safe between threads, and exact: no attempt starts above the limit, however many threads ask. So all
 // of them write one word, the number of attempts in flight: an exact limit can't be striped. A success
-// takes no lock while a window lasts; the one that closes it does, unless another is at it.
+// takes no lock while a window lasts; after its end one takes it, unless another has it, to close the
+// window or to see that results are lacking.
 #ifndef REDIAL_POLICIES_ADAPTIVE_LIMIT_H_
 #define REDIAL_POLICIES_ADAPTIVE_LIMIT_H_
 
