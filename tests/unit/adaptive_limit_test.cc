@@ -131,6 +131,8 @@ TEST(AdaptiveLimitTest, ALimitThatIsNotUsedDoesNotGrow) {
   EXPECT_EQ(limit->snapshot().limit, 20);
   load.PlayWindow(10, kUsual);
   EXPECT_EQ(limit->snapshot().limit, 21);
+  load.PlayWindow(10, kUsual);
+  EXPECT_EQ(limit->snapshot().limit, 21) << "what was in flight in an earlier window is past";
 }
 
 TEST(AdaptiveLimitTest, AbortedAttemptsProveNothing) {
@@ -356,6 +358,23 @@ TEST(AdaptiveLimitTest, ReconfiguresWithoutLosingWhatItLearned) {
   EXPECT_EQ(limit->snapshot().limit, 24) << "the initial limit is for the beginning";
 }
 
+TEST(AdaptiveLimitTest, AReplacementBeginsAnotherWindow) {
+  const auto limit = AdaptiveLimit(Vegas());
+  LimitLoad load(*limit);
+  load.PlayWindow(20, kUsual);
+  load.Settle(load.TakeAll(5), 5 * kUsual, TimedOut());
+  load.Settle(load.TakeAll(5), 5 * kUsual);
+  AdaptiveLimitOptions options = Vegas();
+  options.initial_limit = options.max_limit = 20;
+  ASSERT_TRUE(limit->Reconfigure(options).ok());
+  load.Pass(absl::Hours(2));
+  load.Settle(load.TakeAll(1), kUsual);
+  EXPECT_EQ(limit->snapshot().limit, 20);
+  load.PlayWindow(1, 3 * kUsual);
+  EXPECT_EQ(limit->snapshot().latest_rtt, 2 * kUsual) << "of these two";
+  EXPECT_EQ(limit->snapshot().limit, 20) << "without a drop";
+}
+
 TEST(AdaptiveLimitTest, AnotherAlgorithmLearnsAnew) {
   const auto limit = AdaptiveLimit(Vegas());
   LimitLoad load(*limit);
@@ -438,7 +457,7 @@ TEST(AdaptiveLimitTest, MeasuresItself) {
 
 // tower and failsafe-go check shared counters, then act on them.
 TEST(AdaptiveLimitTest, ThreadsNeverExceedIt) {
-  constexpr int kLimit = 3;
+  constexpr int kLimit = 1;  // two threads at once are enough to exceed it
   constexpr int kEach = 20000;
   const auto limit =
       AdaptiveLimit({.min_limit = kLimit, .initial_limit = kLimit, .max_limit = kLimit});
@@ -495,6 +514,35 @@ TEST(AdaptiveLimitTest, ThreadsGiveEveryPlaceBackWhileItMoves) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(limit->snapshot().in_flight, 0);
+}
+
+// All in flight run out of time together: that is one overload, whoever comes first.
+TEST(AdaptiveLimitTest, ThreadsThatTimeOutTogetherLowerItOnce) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 10;
+  for (int round = 0; round < 100; ++round) {
+    const auto limit = AdaptiveLimit(Hourly({.initial_limit = 100}));
+    LimitLoad load(*limit);
+    load.PlayWindow(1, kUsual);
+    const std::vector<Token> taken = load.TakeAll(kThreads * kEach);
+    std::atomic<int> ready = 0;
+    std::vector<std::thread> threads;
+    for (size_t t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        ++ready;
+        while (ready < kThreads) std::this_thread::yield();
+        for (size_t i = 0; i < kEach; ++i) {
+          Outcome outcome = TimedOut();
+          outcome.started = kEnded;
+          outcome.ended = kEnded + absl::Hours(100) * (i + 1);  // each could close a window
+          limit->Settle(taken[t * kEach + i], outcome);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(limit->snapshot().limit, 50);
+    ASSERT_EQ(limit->snapshot().in_flight, 0);
+  }
 }
 
 }  // namespace

@@ -56,30 +56,44 @@ TEST(BoundedCountTest, EpochsBeginAgain) {
   EXPECT_EQ(count.reading().count, 0);
 }
 
-TEST(BoundedCountTest, NoThreadEntersAboveTheLimitOfThatMoment) {
+TEST(BoundedCountTest, NoTwoThreadsEnterWhereOneMay) {
   constexpr int kEach = 20000;
-  BoundedCount count(2);
-  std::atomic<int> above = 0;
-  std::atomic<bool> over = false;
+  BoundedCount count(1);
+  std::atomic<int> inside = 0;
+  std::atomic<int> exceeded = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       uint64_t entry = 0;
       for (int i = 0; i < kEach; ++i) {
         if (!count.Enter(entry)) continue;
-        const BoundedCount::Reading then = BoundedCount::Read(entry);
-        if (then.count > then.limit) ++above;
+        if (++inside > 1) ++exceeded;
+        --inside;
         count.Leave();
       }
     });
   }
-  std::thread moves([&] {
-    for (int i = 0; !over; ++i) count.SetLimit(1 + i % 3, i % 2 == 0);
-  });
   for (std::thread& thread : threads) thread.join();
-  over = true;
-  moves.join();
-  EXPECT_EQ(above, 0);
+  EXPECT_EQ(exceeded, 0);
+  EXPECT_EQ(count.reading().count, 0);
+}
+
+TEST(BoundedCountTest, ALimitThatMovesLosesNoEntry) {
+  constexpr int kEach = 20000;
+  BoundedCount count(2);
+  std::atomic<int> running = 4;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      uint64_t entry = 0;
+      for (int i = 0; i < kEach; ++i) {
+        if (count.Enter(entry)) count.Leave();
+      }
+      --running;
+    });
+  }
+  for (int i = 0; running > 0; ++i) count.SetLimit(1 + i % 4, i % 2 == 0);
+  for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(count.reading().count, 0);
 }
 
