@@ -197,7 +197,7 @@ void Limiter::LearnFromFailure(BoundedCount::Reading admitted, const Outcome& ou
   const auto nanos = static_cast<double>(NanosBetween(outcome.started, outcome.ended));
 
   const StdMutexLock lock(mu_);
-  // Attempts run out of time together: the first one may have ended the epoch of the others.
+  // Attempts fail together: the first one may have ended the epoch of the others.
   if (flights_.reading().epoch != admitted.epoch) return;
   // Sooner than it usually takes: the call was short of time, and the peer may be well.
   if (!turned_down && nanos < UsualRtt()) return;

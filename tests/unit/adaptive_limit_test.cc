@@ -129,7 +129,7 @@ TEST(AdaptiveLimitTest, ALimitThatIsNotUsedDoesNotGrow) {
   LimitLoad load(*limit);
   for (int i = 0; i < 20; ++i) load.PlayWindow(9, kUsual);
   EXPECT_EQ(limit->snapshot().limit, 20);
-  load.PlayWindow(10, kUsual);
+  load.PlayWindow(20, kUsual);
   EXPECT_EQ(limit->snapshot().limit, 21);
   load.PlayWindow(10, kUsual);
   EXPECT_EQ(limit->snapshot().limit, 21) << "what was in flight in an earlier window is past";
@@ -470,6 +470,7 @@ TEST(AdaptiveLimitTest, ThreadsNeverExceedIt) {
         Token token = 0;
         if (limit->Reserve(View(), token, nullptr) != Verdict::Admit()) continue;
         if (++in_flight > kLimit) ++exceeded;
+        std::this_thread::yield();  // so that the others come meanwhile
         --in_flight;
         if (i % 3 == 0) {
           limit->Void(token, nullptr);
@@ -516,8 +517,8 @@ TEST(AdaptiveLimitTest, ThreadsGiveEveryPlaceBackWhileItMoves) {
   EXPECT_EQ(limit->snapshot().in_flight, 0);
 }
 
-// All in flight run out of time together: that is one overload, whoever comes first.
-TEST(AdaptiveLimitTest, ThreadsThatTimeOutTogetherLowerItOnce) {
+// All in flight are turned down together: that is one overload, whoever comes first.
+TEST(AdaptiveLimitTest, ThreadsThatAreTurnedDownTogetherLowerItOnce) {
   constexpr int kThreads = 4;
   constexpr int kEach = 10;
   for (int round = 0; round < 100; ++round) {
@@ -532,9 +533,9 @@ TEST(AdaptiveLimitTest, ThreadsThatTimeOutTogetherLowerItOnce) {
         ++ready;
         while (ready < kThreads) std::this_thread::yield();
         for (size_t i = 0; i < kEach; ++i) {
-          Outcome outcome = TimedOut();
-          outcome.started = kEnded;
-          outcome.ended = kEnded + absl::Hours(100) * (i + 1);  // each could close a window
+          Outcome outcome = TurnedDown();
+          outcome.ended = kEnded + absl::Hours(10) * (i * kThreads + t + 1);  // closes a window
+          outcome.started = outcome.ended;
           limit->Settle(taken[t * kEach + i], outcome);
         }
       });
