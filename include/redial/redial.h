@@ -17,6 +17,7 @@
 #include "redial/policies/ask_user.h"
 #include "redial/policies/attempt_timeout.h"
 #include "redial/policies/backoff.h"
+#include "redial/policies/bulkhead.h"
 #include "redial/policies/chaos.h"
 #include "redial/policies/circuit_breaker.h"
 #include "redial/policies/fail_fast.h"

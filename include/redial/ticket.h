@@ -30,8 +30,13 @@
 #include <vector>
 
 #include "redial/export.h"
+#include "redial/reason.h"
 
 namespace redial {
+
+namespace internal {
+class WaitLine;
+}  // namespace internal
 
 // Wakes the call that waits. Safe from any thread, doesn't block or throw, may come late or more
 // than once.
@@ -69,6 +74,7 @@ class REDIAL_EXPORT Ticket {
     kOffered,  // a permit is set aside for it; its owner has been woken
     kGranted,  // its owner reserved, and hasn't launched yet
     kParked,   // in line, passed over: another policy holds its owner up
+    kRefused,  // put out of line by the policy; its owner has been woken
   };
 
   Ticket() = default;
@@ -85,10 +91,15 @@ class REDIAL_EXPORT Ticket {
 
  private:
   friend class TicketQueue;
+  friend class internal::WaitLine;
   Ticket* prev_ = nullptr;
   Ticket* next_ = nullptr;
   State state_ = State::kOut;
+  // Of a WaitLine, which keeps the number of its arrival in the note.
+  uint8_t lane_ = 0;
+  Reason refused_for_ = Reason::kNone;
   int64_t note_ = 0;
+  int64_t since_nanos_ = 0;
   WakeSource* source_ = nullptr;
   std::shared_ptr<WakeTarget> target_;
 };

@@ -28,6 +28,7 @@ bool TicketQueue::Claim(Ticket& ticket, int64_t& free, Wakeups& wake) {
       SetState(ticket, State::kGranted);
       return true;
     case State::kWaiting:
+    case State::kRefused:  // never: this queue refuses nobody
       break;
   }
   Offer(free, wake, &ticket);

@@ -1,0 +1,411 @@
+// Theory of operation. Permits are striped, with a gate that is open while nobody waits (see
+// StripedPermits): then a permit is one atomic to take and one to give back. All the rest stands
+// under a lock: the line, whether it is overloaded, and the debt, which is how many permits a lowered
+// limit has yet to take back. Whatever changes one of these or gives a permit back ends with `Serve`,
+// which pays the debt, hands free permits to those who wait, and sets the gate; so outside the lock
+// nobody waits while a permit is free, but for one that was given back this moment, whose giver is
+// on its way.
+#include "redial/policies/bulkhead.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "policies/codel.h"
+#include "policies/config_hash.h"
+#include "policies/configuration.h"
+#include "policies/invalid.h"
+#include "policies/wait_line.h"
+#include "redial/time.h"
+#include "src/core/mix.h"
+#include "src/core/mutex.h"
+#include "src/core/striped_permits.h"
+
+namespace redial {
+namespace {
+
+using internal::StdMutexLock;
+using internal::WaitLine;
+using Counts = BulkheadOptions::Counts;
+using Order = BulkheadOptions::Order;
+using State = Ticket::State;
+
+constexpr std::string_view kName = "Bulkhead";
+constexpr int kMost = 1'000'000;
+
+struct Config {
+  explicit Config(const BulkheadOptions& o)
+      : options(o),
+        max_queue(static_cast<size_t>(o.max_queue)),
+        max_wait(ToNanos(o.max_wait)),
+        codel{.target_nanos = ToNanos(o.target_delay),
+              .interval_nanos = ToNanos(o.target_interval)} {}
+
+  bool bounds_waits() const { return max_wait != std::numeric_limits<int64_t>::max(); }
+
+  BulkheadOptions options;
+  size_t max_queue;
+  int64_t max_wait;
+  internal::Codel::Options codel;
+};
+
+absl::Status Check(const BulkheadOptions& o) {
+  if (o.max_concurrent < 1 || o.max_concurrent > kMost) {
+    return internal::Invalid(kName, "max_concurrent", absl::StrCat(o.max_concurrent),
+                             absl::StrCat("be from 1 to ", kMost));
+  }
+  if (o.max_queue < 0 || o.max_queue > kMost) {
+    return internal::Invalid(kName, "max_queue", absl::StrCat(o.max_queue),
+                             absl::StrCat("be from 0 to ", kMost));
+  }
+  if (o.max_wait <= absl::ZeroDuration()) {
+    return internal::Invalid(kName, "max_wait", o.max_wait,
+                             "be positive; for no wait at all, max_queue is 0");
+  }
+  if (o.target_delay <= absl::ZeroDuration()) {
+    return internal::Invalid(kName, "target_delay", o.target_delay, "be positive");
+  }
+  if (o.target_interval <= absl::ZeroDuration() || o.target_interval == absl::InfiniteDuration()) {
+    return internal::Invalid(kName, "target_interval", o.target_interval, "be positive and finite");
+  }
+  return absl::OkStatus();
+}
+
+class Compartment final : public BulkheadPolicy {
+ public:
+  explicit Compartment(const BulkheadOptions& options)
+      : BulkheadPolicy(
+            {.name = kName, .capabilities = CapabilitiesFor(options), .rank = Rank::kBulkhead}),
+        check_(Check(options)),
+        config_(Config(check_.ok() ? options : BulkheadOptions())),
+        permits_(config_.current().options.max_concurrent),
+        codel_(config_.current().codel) {}
+
+  absl::Status Validate() const override { return check_; }
+  uint64_t Fingerprint() const override;
+  const void* CurrentConfig() const override { return &config_.current(); }
+  Verdict Judge(const View& view) const override;
+  Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
+  void Void(Token token, Ticket* ticket) override;
+  void Settle(Token token, const Outcome& outcome) override;
+  void Park(Ticket& ticket) override;
+  void Leave(Ticket& ticket) override;
+  void Refused(const View&) override { refused_.fetch_add(1, std::memory_order_relaxed); }
+
+  BulkheadPolicy::Snapshot snapshot() const override;
+  absl::Status Reconfigure(const BulkheadOptions& options) override;
+  void Describe(Description& description) const override;
+  void Measure(absl::FunctionRef<void(const Gauge&)> visit) const override;
+
+ private:
+  static uint32_t CapabilitiesFor(const BulkheadOptions& options) {
+    const uint32_t common =
+        kJudgesFirst | kReserves | kSettles | kQueues | kReconfigures | kCountsRefusals;
+    return common | (options.counts == Counts::kCalls ? kCountsCalls : kJudgesAgain);
+  }
+  // A token is the priority, for a place in line should it be voided.
+  static Token TokenOf(int priority) { return static_cast<Token>(int64_t{priority}); }
+  static int PriorityOf(Token token) { return static_cast<int>(static_cast<int64_t>(token)); }
+  static Verdict Full() { return Verdict::Reject(Reason::kQueueFull); }
+  static bool InLine(const Ticket* ticket) {
+    return ticket != nullptr && WaitLine::InLine(*ticket);
+  }
+
+  [[gnu::cold]] Verdict JudgeClosely(const View& view) const;
+  [[gnu::cold]] Verdict ReserveClosely(const View& view, Ticket& ticket);
+  [[gnu::cold]] void PassOn(const Outcome& outcome);
+
+  bool NobodyIsAhead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return line_.waiting() == 0 && debt_ == 0;
+  }
+  bool Overloaded() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return line_.waiting() > 0 && codel_.overloaded();
+  }
+  Verdict Standing(const Ticket& ticket, const View& view, const Config& config) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StandInLine(Ticket& ticket, const View& view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GiveBack(Ticket& ticket, int priority) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Serve(Notices* notices, Wakeups& wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ServeNext(Wakeups& wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellOfOverload(Notices* notices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const absl::Status check_;
+  internal::Configuration<Config> config_;
+  internal::StripedPermits permits_;
+  std::atomic<int64_t> refused_{0};
+
+  mutable internal::StdMutex mu_;
+  WaitLine line_ ABSL_GUARDED_BY(mu_);
+  internal::Codel codel_ ABSL_GUARDED_BY(mu_);
+  int64_t debt_ ABSL_GUARDED_BY(mu_) = 0;
+  // The latest that anybody has told of: who parks or leaves says no time.
+  Instant latest_ ABSL_GUARDED_BY(mu_) = Instant::FromNanos(std::numeric_limits<int64_t>::min());
+  bool told_overloaded_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t waited_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+uint64_t Compartment::Fingerprint() const {
+  const BulkheadOptions& o = config_.current().options;
+  return internal::ConfigHash(kName)
+      .Add(internal::HashName(o.label))
+      .Add(static_cast<uint64_t>(o.counts))
+      .Add(static_cast<uint64_t>(o.max_concurrent))
+      .Add(static_cast<uint64_t>(o.max_queue))
+      .Add(static_cast<uint64_t>(o.order))
+      .Add(o.max_wait)
+      .Add(o.target_delay)
+      .Add(o.target_interval)
+      .hash();
+}
+
+Verdict Compartment::Judge(const View& view) const {
+  if (!InLine(view.ticket) && permits_.MayTake()) [[likely]] {
+    return Verdict::Admit();
+  }
+  return JudgeClosely(view);
+}
+
+Verdict Compartment::JudgeClosely(const View& view) const {
+  const Config& config = config_.Of(view.config);
+  const StdMutexLock lock(mu_);
+  if (InLine(view.ticket)) {
+    const Verdict verdict = Standing(*view.ticket, view, config);
+    return verdict.rejects() ? verdict : Verdict::Admit();  // who waits asks `Reserve`
+  }
+  if (NobodyIsAhead() && permits_.Any()) return Verdict::Admit();
+  const bool room = line_.size() < config.max_queue || line_.LowestBelow(view.priority) != nullptr;
+  return room ? Verdict::Admit() : Full();
+}
+
+// How it stands with one that is in line.
+Verdict Compartment::Standing(const Ticket& ticket, const View& view, const Config& config) const {
+  switch (ticket.state()) {
+    case State::kRefused:
+      return Verdict::Reject(WaitLine::RefusedFor(ticket));
+    case State::kWaiting: {
+      if (!config.bounds_waits()) return Verdict::Blocked(Reason::kQueued);
+      const Instant end = Plus(WaitLine::WaitsSince(ticket), config.max_wait);
+      return view.now >= end ? Verdict::Reject(Reason::kOverload)
+                             : Verdict::BlockedUntil(end, Reason::kQueued);
+    }
+    default:
+      return Verdict::Admit();
+  }
+}
+
+Verdict Compartment::Reserve(const View& view, Token& token, Ticket* ticket) {
+  token = TokenOf(view.priority);
+  if (!InLine(ticket) && permits_.TryTake()) [[likely]] {
+    return Verdict::Admit();
+  }
+  return ReserveClosely(view, *ticket);
+}
+
+Verdict Compartment::ReserveClosely(const View& view, Ticket& ticket) {
+  const Config& config = config_.Of(view.config);
+  Wakeups wake;
+  const StdMutexLock lock(mu_);
+  latest_ = std::max(latest_, view.now);
+  switch (ticket.state()) {
+    case State::kOut: {
+      if (NobodyIsAhead() && permits_.TakeAny()) return Verdict::Admit();
+      if (line_.size() >= config.max_queue) {
+        Ticket* const displaced = line_.LowestBelow(view.priority);
+        if (displaced == nullptr) return Full();
+        line_.Refuse(*displaced, Reason::kQueueFull, wake);
+      }
+      StandInLine(ticket, view);
+      break;
+    }
+    case State::kParked:
+      if (NobodyIsAhead() && permits_.TakeAny()) {
+        line_.Grant(ticket);
+        return Verdict::Admit();
+      }
+      StandInLine(ticket, view);
+      break;
+    default:
+      break;
+  }
+  Serve(view.notices, wake);
+  if (ticket.state() == State::kOffered) line_.Grant(ticket);
+  return Standing(ticket, view, config);
+}
+
+void Compartment::StandInLine(Ticket& ticket, const View& view) {
+  if (line_.waiting() == 0) codel_.Begin(latest_);
+  if (!InLine(&ticket)) ++waited_;
+  line_.Wait(ticket, view.priority, view.now);
+}
+
+void Compartment::Void(Token token, Ticket* ticket) {
+  Wakeups wake;
+  const StdMutexLock lock(mu_);
+  GiveBack(*ticket, PriorityOf(token));
+  Serve(nullptr, wake);
+}
+
+// Its permit goes to others; its owner is held up elsewhere, and keeps a place if there is one.
+void Compartment::GiveBack(Ticket& ticket, int priority) {
+  permits_.Add(1);
+  if (line_.size() < config_.current().max_queue) {
+    line_.Park(ticket, priority);
+  } else {
+    line_.Leave(ticket);
+  }
+}
+
+void Compartment::Park(Ticket& ticket) {
+  if (!InLine(&ticket)) return;
+  Wakeups wake;
+  const StdMutexLock lock(mu_);
+  if (ticket.state() == State::kOffered) {
+    GiveBack(ticket, 0);
+  } else if (ticket.state() == State::kWaiting) {
+    line_.Park(ticket, 0);
+  }
+  Serve(nullptr, wake);
+}
+
+void Compartment::Leave(Ticket& ticket) {
+  if (!InLine(&ticket)) return;
+  Wakeups wake;
+  const StdMutexLock lock(mu_);
+  if (ticket.state() == State::kOffered) permits_.Add(1);
+  line_.Leave(ticket);
+  Serve(nullptr, wake);
+}
+
+void Compartment::Settle(Token, const Outcome& outcome) {
+  if (permits_.Give()) PassOn(outcome);
+}
+
+void Compartment::PassOn(const Outcome& outcome) {
+  Wakeups wake;
+  const StdMutexLock lock(mu_);
+  latest_ = std::max(latest_, outcome.ended);
+  Serve(outcome.notices, wake);
+}
+
+void Compartment::Serve(Notices* notices, Wakeups& wake) {
+  if (!NobodyIsAhead()) permits_.Close();  // before looking for permits
+  if (debt_ > 0) debt_ -= permits_.TakeUpTo(debt_);
+  while (line_.waiting() > 0 && permits_.TakeUpTo(1) == 1) ServeNext(wake);
+  if (NobodyIsAhead()) permits_.Open();
+  TellOfOverload(notices);
+}
+
+// Hands over one permit. The longest wait tells of overload, also where the newest is served: its own
+// wait would always look short.
+void Compartment::ServeNext(Wakeups& wake) {
+  while (Ticket* const longest = line_.LongestWaiting()) {
+    const int64_t waited = NanosBetween(WaitLine::WaitsSince(*longest), latest_);
+    if (codel_.Refuses(waited, latest_)) {
+      line_.Refuse(*longest, Reason::kOverload, wake);
+      continue;
+    }
+    const bool newest_first =
+        codel_.overloaded() && config_.current().options.order == Order::kLifoUnderOverload;
+    line_.Offer(*line_.Next(newest_first), wake);
+    return;
+  }
+  permits_.Add(1);
+}
+
+void Compartment::TellOfOverload(Notices* notices) {
+  if (notices == nullptr || told_overloaded_ == Overloaded()) return;
+  constexpr std::string_view kStates[] = {"flowing", "overloaded"};
+  notices->Add({.policy = name(),
+                .label = config_.current().options.label,
+                .from = kStates[told_overloaded_ ? 1 : 0],
+                .to = kStates[told_overloaded_ ? 0 : 1]});
+  told_overloaded_ = !told_overloaded_;
+}
+
+BulkheadPolicy::Snapshot Compartment::snapshot() const {
+  const StdMutexLock lock(mu_);
+  Snapshot s;
+  s.max_concurrent = config_.current().options.max_concurrent;
+  // What is given back while the stripes are added up may be counted twice.
+  const int64_t in_use = s.max_concurrent + debt_ - permits_.Free();
+  s.in_use = static_cast<int>(std::max<int64_t>(in_use, 0));
+  s.waiting = static_cast<int>(line_.waiting());
+  s.overloaded = Overloaded();
+  s.waited = waited_;
+  s.refused = refused_.load(std::memory_order_relaxed);
+  return s;
+}
+
+absl::Status Compartment::Reconfigure(const BulkheadOptions& options) {
+  if (absl::Status status = Check(options); !status.ok()) return status;
+  Wakeups wake;
+  const StdMutexLock lock(mu_);
+  const BulkheadOptions& before = config_.current().options;
+  if (options.counts != before.counts) {
+    return absl::InvalidArgumentError("Bulkhead.counts can't be changed; make another bulkhead");
+  }
+  debt_ += before.max_concurrent - options.max_concurrent;
+  config_.Replace(Config(options));
+  codel_.Reconfigure(config_.current().codel, latest_);
+  if (debt_ < 0) {
+    permits_.Add(-debt_);
+    debt_ = 0;
+  }
+  Serve(nullptr, wake);
+  return absl::OkStatus();
+}
+
+void Compartment::Describe(Description& d) const {
+  const BulkheadOptions& o = config_.current().options;
+  const bool calls = o.counts == Counts::kCalls;
+  const bool judges_waits = o.max_queue > 0 && o.target_delay < absl::InfiniteDuration();
+  d.does.push_back(absl::StrCat("lets at most ", o.max_concurrent, calls ? " call" : " attempt",
+                                o.max_concurrent == 1 ? "" : "s", " run at a time"));
+  if (o.max_queue == 0) {
+    d.does.push_back("refuses whoever finds no permit");
+  } else {
+    d.does.push_back(
+        absl::StrCat("lets up to ", o.max_queue, " more wait",
+                     o.max_wait < absl::InfiniteDuration()
+                         ? absl::StrCat(", each at most ", absl::FormatDuration(o.max_wait))
+                         : std::string(),
+                     ", the higher priority first, then the oldest"));
+    d.queueing = o.max_wait;
+  }
+  if (judges_waits) {
+    d.does.push_back(
+        absl::StrCat("after ", absl::FormatDuration(o.target_interval),
+                     " in which everyone waited longer than ", absl::FormatDuration(o.target_delay),
+                     ", refuses whoever has waited ", absl::FormatDuration(2 * o.target_delay),
+                     o.order == Order::kLifoUnderOverload ? " and serves the newest first" : ""));
+  }
+  d.shares = "its permits and its line";
+  if (judges_waits && o.max_wait <= 2 * o.target_delay) {
+    d.warnings.push_back(absl::StrCat("Bulkhead.target_delay does nothing: at most ",
+                                      absl::FormatDuration(o.max_wait),
+                                      " is waited, and only twice the target is too long."));
+  }
+}
+
+void Compartment::Measure(absl::FunctionRef<void(const Gauge&)> visit) const {
+  const Snapshot s = snapshot();
+  visit({.name = "permits", .value = static_cast<double>(s.max_concurrent)});
+  visit({.name = "permits_in_use", .value = static_cast<double>(s.in_use)});
+  visit({.name = "waiting", .value = static_cast<double>(s.waiting)});
+  visit({.name = "overloaded", .value = s.overloaded ? 1.0 : 0.0});
+  visit({.name = "waited", .value = static_cast<double>(s.waited), .counts_up = true});
+  visit({.name = "refused", .value = static_cast<double>(s.refused), .counts_up = true});
+}
+
+}  // namespace
+
+std::shared_ptr<BulkheadPolicy> Bulkhead(const BulkheadOptions& options) {
+  return std::make_shared<Compartment>(options);
+}
+
+}  // namespace redial

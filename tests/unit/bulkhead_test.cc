@@ -1,0 +1,425 @@
+#include "redial/policies/bulkhead.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <limits>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "redial/policies/retry.h"
+#include "redial/policy_set.h"
+#include "tests/support/machine_trace.h"
+#include "tests/unit/bulkhead_kit.h"
+
+namespace redial {
+namespace {
+
+using testing::At;
+using testing::Caller;
+using ::testing::ElementsAre;
+using testing::Fails;
+using ::testing::IsEmpty;
+using testing::MachineTrace;
+using testing::Succeeds;
+
+const Verdict kAdmitted = Verdict::Admit();
+const Verdict kQueued = Verdict::Blocked(Reason::kQueued);
+const Verdict kFull = Verdict::Reject(Reason::kQueueFull);
+const Verdict kTooLate = Verdict::Reject(Reason::kOverload);
+
+// resilience4j, SemaphoreBulkheadTest: as many as there are permits, and one more for each that is
+// given back.
+TEST(BulkheadTest, AdmitsAsManyAsItHasPermits) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 2, .max_queue = 0});
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead);
+  EXPECT_EQ(a.Ask(At(0)), kAdmitted);
+  EXPECT_EQ(b.Ask(At(0)), kAdmitted);
+  EXPECT_EQ(bulkhead->snapshot().in_use, 2);
+  EXPECT_EQ(c.Judge(At(0)), kFull);
+  EXPECT_EQ(c.Ask(At(0)), kFull);
+  a.End(At(1));
+  EXPECT_EQ(c.Ask(At(1)), kAdmitted);
+  b.End(At(2));
+  c.End(At(2));
+  EXPECT_EQ(bulkhead->snapshot().in_use, 0);
+  EXPECT_EQ(bulkhead->snapshot().refused, 1);
+  EXPECT_EQ(bulkhead->snapshot().waited, 0);
+}
+
+TEST(BulkheadTest, BeginsWithTwentyFivePermitsAndAHundredPlaces) {
+  const auto bulkhead = Bulkhead();
+  std::deque<Caller> callers;
+  for (int i = 0; i < 25; ++i) EXPECT_EQ(callers.emplace_back(*bulkhead).Ask(At(0)), kAdmitted);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(callers.emplace_back(*bulkhead).Ask(At(0)), kQueued);
+  EXPECT_EQ(callers.emplace_back(*bulkhead).Ask(At(0)), kFull);
+  EXPECT_EQ(bulkhead->snapshot().waiting, 100);
+  EXPECT_EQ(bulkhead->snapshot().waited, 100);
+}
+
+TEST(BulkheadTest, ServesTheLineInOrder) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1});
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead), late(*bulkhead);
+  a.Ask(At(0));
+  EXPECT_EQ(b.Ask(At(0)), kQueued);
+  EXPECT_EQ(c.Ask(At(0)), kQueued);
+  a.End(At(1));
+  EXPECT_EQ(b.woken, 1);
+  EXPECT_EQ(c.woken, 0);
+  EXPECT_EQ(late.Ask(At(1)), kQueued) << "the permit is set aside for another";
+  EXPECT_EQ(c.Ask(At(1)), kQueued);
+  EXPECT_EQ(bulkhead->snapshot().in_use, 1);
+  EXPECT_EQ(b.Ask(At(1)), kAdmitted);
+  b.End(At(2));
+  EXPECT_EQ(c.Ask(At(2)), kAdmitted);
+  c.End(At(3));
+  EXPECT_EQ(late.Ask(At(3)), kAdmitted);
+}
+
+TEST(BulkheadTest, TheHigherPriorityGoesFirst) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1});
+  Caller holder(*bulkhead);
+  Caller low(*bulkhead, -9), middle(*bulkhead), first(*bulkhead, 2), second(*bulkhead, 7);
+  holder.Ask(At(0));
+  for (Caller* caller : {&low, &middle, &first, &second}) EXPECT_EQ(caller->Ask(At(0)), kQueued);
+  Caller* running = &holder;
+  for (Caller* next : {&first, &second, &middle, &low}) {
+    running->End(At(1));
+    EXPECT_EQ(next->woken, 1);
+    EXPECT_EQ(next->Ask(At(1)), kAdmitted);
+    running = next;
+  }
+}
+
+// In a line that is full, room is made for who goes first: the one who would have been served last
+// has to go.
+TEST(BulkheadTest, AHigherPriorityTakesThePlaceOfTheNewestOfTheLowest) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_queue = 3});
+  Caller holder(*bulkhead);
+  Caller low_first(*bulkhead, -1), low_last(*bulkhead, -1), middle(*bulkhead);
+  for (Caller* caller : {&holder, &low_first, &low_last, &middle}) caller->Ask(At(0));
+
+  Caller low(*bulkhead, -1), lowest(*bulkhead, -2), high(*bulkhead, 1);
+  EXPECT_EQ(low.Ask(At(1)), kFull);
+  EXPECT_EQ(lowest.Ask(At(1)), kFull);
+  EXPECT_EQ(high.Ask(At(1)), kQueued);
+  EXPECT_EQ(low_last.woken, 1);
+  EXPECT_EQ(low_last.Judge(At(1)), kFull);
+  EXPECT_EQ(low_last.Reserve(At(1)), kFull);
+  EXPECT_EQ(low_last.Ask(At(1)), kFull);
+  EXPECT_EQ(bulkhead->snapshot().waiting, 3);
+  EXPECT_EQ(bulkhead->snapshot().refused, 3);
+
+  // Where all are as high as the newcomer, it is refused.
+  Caller second(*bulkhead, 1), third(*bulkhead, 1), fourth(*bulkhead, 1);
+  EXPECT_EQ(second.Ask(At(1)), kQueued);
+  EXPECT_EQ(third.Ask(At(1)), kQueued);
+  EXPECT_EQ(fourth.Ask(At(1)), kFull);
+  EXPECT_EQ(low_first.woken, 1);
+  EXPECT_EQ(middle.woken, 1);
+}
+
+// A refused ticket is out of the line: to park it doesn't bring it back.
+TEST(BulkheadTest, WhoWasRefusedInLineStaysRefused) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_queue = 1});
+  Caller holder(*bulkhead), low(*bulkhead, -1), high(*bulkhead, 1), other(*bulkhead);
+  holder.Ask(At(0));
+  low.Ask(At(0));
+  high.Ask(At(0));
+  low.Park();
+  EXPECT_EQ(low.Ask(At(0)), kFull);
+  high.Vanish();
+  EXPECT_EQ(bulkhead->snapshot().waiting, 0);
+  EXPECT_EQ(other.Ask(At(0)), kQueued) << "exactly one place is free";
+  Caller another(*bulkhead);
+  EXPECT_EQ(another.Ask(At(0)), kFull);
+}
+
+TEST(BulkheadTest, WhoVanishesPassesItsTurnOn) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1});
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead), d(*bulkhead);
+  for (Caller* caller : {&a, &b, &c, &d}) caller->Ask(At(0));
+  c.Vanish();  // from the middle of the line
+  a.End(At(1));
+  EXPECT_EQ(b.woken, 1);
+  b.Vanish();  // with a permit set aside
+  EXPECT_EQ(d.woken, 1);
+  EXPECT_EQ(d.Reserve(At(1)), kAdmitted);
+  Caller e(*bulkhead);
+  EXPECT_EQ(e.Ask(At(1)), kQueued);
+  d.Vanish();  // with a permit that it has reserved
+  EXPECT_EQ(e.Ask(At(1)), kAdmitted);
+  e.End(At(2));
+  EXPECT_EQ(bulkhead->snapshot().in_use, 0);
+}
+
+// failsafe-go loses the permit of user code that throws.
+TEST(BulkheadTest, AnAttemptThatIsLostGivesItsPermitBack) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1});
+  const auto set = PolicySet::Create({bulkhead});
+  {
+    MachineTrace trace(*set, {});
+    trace.machine().Begin(At(0));
+    ASSERT_EQ(trace.machine().Next().type, CallMachine::Action::Type::kStart);
+    EXPECT_EQ(bulkhead->snapshot().in_use, 1);
+  }
+  EXPECT_EQ(bulkhead->snapshot().in_use, 0);
+}
+
+TEST(BulkheadTest, WhoIsHeldUpElsewhereKeepsItsPlaceAndIsPassedOver) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1});
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead), d(*bulkhead), e(*bulkhead);
+  for (Caller* caller : {&a, &b, &c, &d}) caller->Ask(At(0));
+  b.Park();
+  a.End(At(1));
+  EXPECT_EQ(b.woken, 0);
+  EXPECT_EQ(c.woken, 1);
+  EXPECT_EQ(c.Reserve(At(1)), kAdmitted);
+  c.Void();  // another policy objected
+  EXPECT_EQ(d.woken, 1);
+  d.Park();  // with a permit set aside, which is now free
+  EXPECT_EQ(e.Ask(At(1)), kAdmitted);
+  for (Caller* caller : {&d, &c, &b}) EXPECT_EQ(caller->Ask(At(2)), kQueued);
+  Caller* running = &e;
+  for (Caller* next : {&b, &c, &d}) {  // as they came
+    running->End(At(3));
+    EXPECT_EQ(next->Ask(At(3)), kAdmitted);
+    running = next;
+  }
+}
+
+TEST(BulkheadTest, WhoWasAdmittedAtOnceAndVoidedGetsAPlaceToo) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_queue = 2});
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead), d(*bulkhead);
+  EXPECT_EQ(a.Reserve(At(0)), kAdmitted);
+  a.Void();
+  EXPECT_EQ(b.Ask(At(0)), kAdmitted);
+  EXPECT_EQ(c.Ask(At(0)), kQueued);
+  EXPECT_EQ(d.Ask(At(0)), kFull) << "a place is kept for who was here first";
+  EXPECT_EQ(a.Ask(At(1)), kQueued);
+  b.End(At(2));
+  EXPECT_EQ(a.woken, 1);
+  EXPECT_EQ(c.woken, 0);
+}
+
+TEST(BulkheadTest, WithoutRoomThereIsNoPlaceToKeep) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_queue = 0});
+  Caller a(*bulkhead), b(*bulkhead);
+  EXPECT_EQ(a.Reserve(At(0)), kAdmitted);
+  a.Void();
+  EXPECT_EQ(b.Ask(At(0)), kAdmitted);
+  EXPECT_EQ(a.Ask(At(0)), kFull);
+  b.End(At(1));
+  EXPECT_EQ(a.Ask(At(1)), kAdmitted);
+}
+
+TEST(BulkheadTest, AWaitHasAnEndWhereOneIsSet) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_wait = absl::Milliseconds(20)});
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead);
+  a.Ask(At(0));
+  const Verdict queued = b.Ask(At(0));
+  EXPECT_EQ(queued, Verdict::BlockedUntil(At(20), Reason::kQueued));
+  EXPECT_EQ(c.Ask(At(15)), Verdict::BlockedUntil(At(35), Reason::kQueued));
+  EXPECT_EQ(b.Ask(At(19)), queued) << "asking again doesn't prolong it";
+  EXPECT_EQ(b.Judge(At(20)), kTooLate);
+  EXPECT_EQ(b.Reserve(At(20)), kTooLate);
+  EXPECT_EQ(b.Ask(At(20)), kTooLate);
+  a.End(At(34));
+  EXPECT_EQ(c.Ask(At(40)), kAdmitted) << "its turn came in time";
+}
+
+// Other policies' candidates in whole calls: see `Play` of MachineTrace.
+TEST(BulkheadTest, ACallWaitsInLineAndIsWoken) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1});
+  const auto set =
+      PolicySet::Create({bulkhead, Retry({.backoff = Constant(absl::Milliseconds(3))})});
+  Caller holder(*bulkhead);
+  holder.Ask(At(0));
+  MachineTrace trace(*set, {.deadline = {}, .idempotent = true});
+  trace.Play([](int id, AttemptKind) { return id == 0 ? Fails(2) : Succeeds(2); });
+  EXPECT_EQ(trace.trace(), "0:wait(ever,queued)");
+  holder.End(At(7));
+  trace.AdvanceTo(7);
+  trace.machine().Wake(trace.At(7));
+  trace.Drain();
+  trace.Continue();
+  EXPECT_EQ(trace.trace(),
+            "0:wait(ever,queued) 7:start#1 9:failed#1 9:wait(12,backoff) 12:start#2 14:ok#2 "
+            "14:deliver#2 14:done");
+  EXPECT_EQ(bulkhead->snapshot().in_use, 0);
+}
+
+TEST(BulkheadTest, ACallThatWaitsTooLongSaysSo) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_wait = absl::Milliseconds(20)});
+  const auto set = PolicySet::Create({bulkhead});
+  Caller holder(*bulkhead);
+  holder.Ask(At(0));
+  MachineTrace trace(*set, {});
+  EXPECT_EQ(trace.Play([](int, AttemptKind) { return Succeeds(1); }),
+            "0:wait(20,queued) 20:end:overload 20:done");
+  EXPECT_EQ(bulkhead->snapshot().refused, 1);
+  EXPECT_EQ(bulkhead->snapshot().waiting, 0);
+}
+
+TEST(BulkheadTest, CountsAttemptsOrCalls) {
+  for (const auto counts : {BulkheadOptions::Counts::kAttempts, BulkheadOptions::Counts::kCalls}) {
+    const bool calls = counts == BulkheadOptions::Counts::kCalls;
+    const auto bulkhead = Bulkhead({.counts = counts, .max_concurrent = 1});
+    const auto set =
+        PolicySet::Create({bulkhead, Retry({.backoff = Constant(absl::Milliseconds(3))})});
+    MachineTrace trace(*set, {.deadline = {}, .idempotent = true});
+    trace.machine().Begin(trace.At(0));
+    const int id = trace.machine().Next().id;
+    EXPECT_EQ(trace.machine().Next().type, CallMachine::Action::Type::kWait);
+    EXPECT_EQ(bulkhead->snapshot().in_use, 1);
+    Outcome failed = Fails(1).outcome;
+    trace.machine().AttemptDone(trace.At(1), id, failed);
+    EXPECT_EQ(trace.machine().Next().reason, Reason::kBackoff);
+    EXPECT_EQ(bulkhead->snapshot().in_use, calls ? 1 : 0) << "in the pause";
+    trace.machine().Cancel(trace.At(2));
+    EXPECT_EQ(bulkhead->snapshot().in_use, 0);
+  }
+}
+
+TEST(BulkheadTest, AHigherLimitServesTheLineAtOnce) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1});
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead), d(*bulkhead);
+  for (Caller* caller : {&a, &b, &c, &d}) caller->Ask(At(0));
+  ASSERT_TRUE(bulkhead->Reconfigure({.max_concurrent = 3}).ok());
+  EXPECT_EQ(b.woken + c.woken, 2);
+  EXPECT_EQ(d.woken, 0);
+  EXPECT_EQ(b.Ask(At(1)), kAdmitted);
+  EXPECT_EQ(c.Ask(At(1)), kAdmitted);
+  EXPECT_EQ(d.Ask(At(1)), kQueued);
+}
+
+TEST(BulkheadTest, ALowerLimitTakesHoldAsPermitsComeBack) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 4});
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead), d(*bulkhead), e(*bulkhead);
+  for (Caller* caller : {&a, &b, &c}) EXPECT_EQ(caller->Ask(At(0)), kAdmitted);
+  ASSERT_TRUE(bulkhead->Reconfigure({.max_concurrent = 1}).ok());
+  EXPECT_EQ(bulkhead->snapshot().in_use, 3);
+  EXPECT_EQ(d.Ask(At(0)), kQueued);
+  a.End(At(1));
+  b.End(At(1));
+  EXPECT_EQ(d.woken, 0);
+  EXPECT_EQ(bulkhead->snapshot().in_use, 1);
+  c.End(At(1));
+  EXPECT_EQ(d.Ask(At(1)), kAdmitted);
+  EXPECT_EQ(e.Ask(At(1)), kQueued);
+
+  // What is owed is forgiven first.
+  ASSERT_TRUE(bulkhead->Reconfigure({.max_concurrent = 3}).ok());
+  EXPECT_EQ(e.Ask(At(1)), kAdmitted);
+  ASSERT_TRUE(bulkhead->Reconfigure({.max_concurrent = 1}).ok());
+  ASSERT_TRUE(bulkhead->Reconfigure({.max_concurrent = 2}).ok());
+  EXPECT_EQ(a.Ask(At(1)), kQueued);
+  d.End(At(2));
+  e.End(At(2));
+  EXPECT_EQ(a.Ask(At(2)), kAdmitted);
+  EXPECT_EQ(b.Ask(At(2)), kAdmitted);
+  EXPECT_EQ(c.Ask(At(2)), kQueued);
+  EXPECT_EQ(bulkhead->snapshot().max_concurrent, 2);
+}
+
+TEST(BulkheadTest, ACallSeesOneConfiguration) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_wait = absl::Milliseconds(20)});
+  Caller a(*bulkhead), b(*bulkhead);
+  a.Ask(At(0));
+  ASSERT_TRUE(bulkhead->Reconfigure({.max_concurrent = 1, .max_queue = 0}).ok());
+  EXPECT_EQ(b.Ask(At(1)), Verdict::BlockedUntil(At(21), Reason::kQueued));
+  Caller c(*bulkhead);
+  EXPECT_EQ(c.Ask(At(1)), kFull);
+}
+
+TEST(BulkheadTest, WhatItCannotBecomeIsRefused) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1});
+  EXPECT_EQ(bulkhead->Reconfigure({.max_concurrent = 0}).message(),
+            "Bulkhead.max_concurrent is 0; it must be from 1 to 1000000");
+  EXPECT_EQ(bulkhead->Reconfigure({.counts = BulkheadOptions::Counts::kCalls}).message(),
+            "Bulkhead.counts can't be changed; make another bulkhead");
+  EXPECT_EQ(bulkhead->snapshot().max_concurrent, 1);
+}
+
+TEST(BulkheadTest, SaysWhichOptionMakesNoSense) {
+  const struct {
+    BulkheadOptions options;
+    const char* message;
+  } cases[] = {
+      {{.max_concurrent = 0}, "Bulkhead.max_concurrent is 0; it must be from 1 to 1000000"},
+      {{.max_concurrent = std::numeric_limits<int>::max()},
+       "Bulkhead.max_concurrent is 2147483647; it must be from 1 to 1000000"},
+      {{.max_queue = -1}, "Bulkhead.max_queue is -1; it must be from 0 to 1000000"},
+      {{.max_wait = absl::ZeroDuration()},
+       "Bulkhead.max_wait is 0; it must be positive; for no wait at all, max_queue is 0"},
+      {{.target_delay = -absl::Seconds(1)}, "Bulkhead.target_delay is -1s; it must be positive"},
+      {{.target_interval = absl::ZeroDuration()},
+       "Bulkhead.target_interval is 0; it must be positive and finite"},
+      {{.target_interval = absl::InfiniteDuration()},
+       "Bulkhead.target_interval is inf; it must be positive and finite"},
+  };
+  for (const auto& c : cases) {
+    const auto set = PolicySet::Create({Bulkhead(c.options)});
+    EXPECT_EQ(set.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(set.status().message(), c.message);
+  }
+  EXPECT_TRUE(PolicySet::Create({Bulkhead({.target_delay = absl::InfiniteDuration()})}).ok());
+}
+
+TEST(BulkheadTest, DescribesItself) {
+  Description d;
+  Bulkhead()->Describe(d);
+  EXPECT_THAT(d.does,
+              ElementsAre("lets at most 25 attempts run at a time",
+                          "lets up to 100 more wait, the higher priority first, then the oldest",
+                          "after 100ms in which everyone waited longer than 5ms, refuses whoever "
+                          "has waited 10ms"));
+  EXPECT_EQ(d.shares, "its permits and its line");
+  EXPECT_EQ(d.queueing, absl::InfiniteDuration());
+  EXPECT_THAT(d.warnings, IsEmpty());
+
+  Description none;
+  Bulkhead({.counts = BulkheadOptions::Counts::kCalls, .max_concurrent = 1, .max_queue = 0})
+      ->Describe(none);
+  EXPECT_THAT(none.does,
+              ElementsAre("lets at most 1 call run at a time", "refuses whoever finds no permit"));
+  EXPECT_EQ(none.queueing, absl::ZeroDuration());
+
+  Description bounded;
+  Bulkhead(
+      {.order = BulkheadOptions::Order::kLifoUnderOverload, .max_wait = absl::Milliseconds(10)})
+      ->Describe(bounded);
+  EXPECT_THAT(bounded.does,
+              ElementsAre("lets at most 25 attempts run at a time",
+                          "lets up to 100 more wait, each at most 10ms, the higher priority first, "
+                          "then the oldest",
+                          "after 100ms in which everyone waited longer than 5ms, refuses whoever "
+                          "has waited 10ms and serves the newest first"));
+  EXPECT_EQ(bounded.queueing, absl::Milliseconds(10));
+  EXPECT_THAT(bounded.warnings,
+              ElementsAre("Bulkhead.target_delay does nothing: at most 10ms is waited, and only "
+                          "twice the target is too long."));
+}
+
+TEST(BulkheadTest, Measures) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_queue = 1});
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead);
+  for (Caller* caller : {&a, &b, &c}) caller->Ask(At(0));
+  std::map<std::string, double> gauges;
+  std::vector<std::string> counting_up;
+  bulkhead->Measure([&](const Gauge& gauge) {
+    gauges[std::string(gauge.name)] = gauge.value;
+    if (gauge.counts_up) counting_up.emplace_back(gauge.name);
+  });
+  const std::map<std::string, double> expected = {{"permits", 1}, {"permits_in_use", 1},
+                                                  {"waiting", 1}, {"overloaded", 0},
+                                                  {"waited", 1},  {"refused", 1}};
+  EXPECT_EQ(gauges, expected);
+  EXPECT_THAT(counting_up, ElementsAre("waited", "refused"));
+}
+
+}  // namespace
+}  // namespace redial
