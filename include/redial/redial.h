@@ -24,6 +24,7 @@
 #include "redial/policies/hedge.h"
 #include "redial/policies/metrics.h"
 #include "redial/policies/predicate.h"
+#include "redial/policies/rate_limit.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"
 #include "redial/policies/retry_budget.h"
