@@ -1,5 +1,4 @@
-// Faults of attempts that run beside each other: in simulations, where a hedge is a fiber, and on
-// threads.
+// Faults of attempts that run beside each other: in simulations, on threads and on fibers.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "redial/fiber.h"
 #include "redial/redial.h"
 #include "redial/testing/matchers.h"
 #include "redial/testing/recorder.h"
@@ -189,8 +189,8 @@ TEST(ChaosHedgesTest, HedgesAreDrawnForByThemselves) {
   EXPECT_NEAR(won_by[0], 100, 35);
 }
 
-// The same on threads: the faults of two attempts at a time are each its own thread's.
-TEST(ChaosHedgesTest, OnThreads) {
+// In real time, where two attempts run at once and each has its own fault.
+void CallsOnThisRuntime() {
   const auto chaos = Chaos({.i_know_this_breaks_calls = true,
                             .latency_probability = 0.5,
                             .min_latency = absl::ZeroDuration(),
@@ -215,6 +215,12 @@ TEST(ChaosHedgesTest, OnThreads) {
   }
   EXPECT_GT(worked, 0);
   EXPECT_GT(chaos->snapshot().stalls, 0);
+}
+TEST(ChaosHedgesTest, OnThreads) { CallsOnThisRuntime(); }
+TEST(ChaosHedgesTest, OnFibers) {
+  auto fibers = FiberRuntime::Create({.workers = 2, .spread_spawns = true});
+  ASSERT_TRUE(fibers.ok()) << fibers.status();
+  EXPECT_EQ(fibers->Run(CallsOnThisRuntime), absl::OkStatus());
 }
 
 // A server and its clients, with all that Chaos has: once more is the same.

@@ -39,6 +39,7 @@ View FirstView(uint64_t seed) {
 }
 std::vector<Kind> Ends(const Policy& chaos, uint64_t calls = 200) {
   std::vector<Kind> ends;
+  ends.reserve(calls);
   for (uint64_t seed = 0; seed < calls; ++seed) ends.push_back(chaos.Disrupt(FirstView(seed)).kind);
   return ends;
 }
