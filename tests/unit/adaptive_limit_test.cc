@@ -2,20 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cerrno>
-#include <cmath>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "redial/policies/retry.h"
 #include "redial/policy_set.h"
-#include "src/core/strings.h"
 #include "tests/support/limit_load.h"
 #include "tests/support/machine_trace.h"
 #include "tests/support/policy_view.h"
@@ -25,7 +20,6 @@ namespace {
 
 using testing::FailedWith;
 using testing::Fails;
-using testing::Hangs;
 using testing::Hourly;
 using testing::kEnded;
 using testing::LimitLoad;
@@ -335,215 +329,6 @@ TEST(AdaptiveLimitTest, ACallThatIsGivenUpGivesItsPlaceBack) {
     EXPECT_EQ(limit->snapshot().in_flight, 1);
   }
   EXPECT_EQ(limit->snapshot().in_flight, 0);
-}
-
-TEST(AdaptiveLimitTest, ReconfiguresWithoutLosingWhatItLearned) {
-  const auto limit = AdaptiveLimit(Vegas());
-  LimitLoad load(*limit);
-  for (int i = 0; i < 5; ++i) load.PlayWindow(20, kUsual);
-  ASSERT_EQ(limit->snapshot().limit, 25);
-  AdaptiveLimitOptions options = Vegas();
-  options.initial_limit = options.max_limit = 24;
-  const std::vector<Token> old = load.TakeAll(1);
-  ASSERT_TRUE(limit->Reconfigure(options).ok());
-  EXPECT_EQ(limit->snapshot().limit, 24) << "as far as the bounds let it";
-  EXPECT_EQ(limit->snapshot().usual_rtt, kUsual);
-  load.Pass(absl::Hours(2));
-  load.Settle(old, 9 * kUsual);
-  EXPECT_EQ(limit->snapshot().latest_rtt, kUsual) << "lowered: another epoch";
-
-  options.max_limit = 100;
-  options.initial_limit = 7;
-  ASSERT_TRUE(limit->Reconfigure(options).ok());
-  EXPECT_EQ(limit->snapshot().limit, 24) << "the initial limit is for the beginning";
-}
-
-TEST(AdaptiveLimitTest, AReplacementBeginsAnotherWindow) {
-  const auto limit = AdaptiveLimit(Vegas());
-  LimitLoad load(*limit);
-  load.PlayWindow(20, kUsual);
-  load.Settle(load.TakeAll(5), 5 * kUsual, TimedOut());
-  load.Settle(load.TakeAll(5), 5 * kUsual);
-  AdaptiveLimitOptions options = Vegas();
-  options.initial_limit = options.max_limit = 20;
-  ASSERT_TRUE(limit->Reconfigure(options).ok());
-  load.Pass(absl::Hours(2));
-  load.Settle(load.TakeAll(1), kUsual);
-  EXPECT_EQ(limit->snapshot().limit, 20);
-  load.PlayWindow(1, 3 * kUsual);
-  EXPECT_EQ(limit->snapshot().latest_rtt, 2 * kUsual) << "of these two";
-  EXPECT_EQ(limit->snapshot().limit, 20) << "without a drop";
-}
-
-TEST(AdaptiveLimitTest, AnotherAlgorithmLearnsAnew) {
-  const auto limit = AdaptiveLimit(Vegas());
-  LimitLoad load(*limit);
-  load.PlayWindow(20, kUsual);
-  ASSERT_TRUE(limit->Reconfigure(Hourly()).ok());
-  EXPECT_EQ(limit->snapshot().limit, 21);
-  EXPECT_EQ(limit->snapshot().usual_rtt, absl::ZeroDuration());
-  load.PlayWindow(20, 4 * kUsual);
-  EXPECT_EQ(limit->snapshot().usual_rtt, 4 * kUsual);
-}
-
-TEST(AdaptiveLimitTest, AReplacementThatMakesNoSenseChangesNothing) {
-  const auto limit = AdaptiveLimit();
-  const absl::Status bad = limit->Reconfigure({.max_limit = 10});
-  EXPECT_EQ(bad.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(bad.message(), "AdaptiveLimit.initial_limit is 20; it must be from 1 to 10");
-  LimitLoad load(*limit);
-  EXPECT_EQ(load.TakeAll().size(), 20u);
-}
-
-TEST(AdaptiveLimitTest, SaysWhichOptionMakesNoSense) {
-  const struct {
-    AdaptiveLimitOptions options;
-    const char* message;
-  } cases[] = {
-      {{.min_limit = 0}, "AdaptiveLimit.min_limit is 0; it must be from 1 to 1000000"},
-      {{.min_limit = 21}, "AdaptiveLimit.initial_limit is 20; it must be from 21 to 200"},
-      {{.initial_limit = 201}, "AdaptiveLimit.initial_limit is 201; it must be from 1 to 200"},
-      {{.max_limit = 1000001}, "AdaptiveLimit.max_limit is 1000001; it must be from 1 to 1000000"},
-      {{.min_limit = 5, .initial_limit = 5, .max_limit = 4},
-       "AdaptiveLimit.max_limit is 4; it must be from 5 to 1000000"},
-      {{.window = absl::ZeroDuration()},
-       "AdaptiveLimit.window is 0; it must be positive and finite"},
-      {{.window = absl::InfiniteDuration()},
-       "AdaptiveLimit.window is inf; it must be positive and finite"},
-      {{.window_results = 0}, "AdaptiveLimit.window_results is 0; it must be from 1 to 1000000000"},
-      {{.tolerance = 0.9}, "AdaptiveLimit.tolerance is 0.9; it must be from 1 to 100"},
-      {{.tolerance = std::nan("")}, "AdaptiveLimit.tolerance is NaN; it must be from 1 to 100"},
-      {{.queue = -1}, "AdaptiveLimit.queue is -1; it must be from 0 to 1000000"},
-  };
-  for (const auto& c : cases) {
-    const auto set = PolicySet::Create({AdaptiveLimit(c.options)});
-    EXPECT_EQ(set.status().code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_EQ(set.status().message(), c.message);
-  }
-}
-
-TEST(AdaptiveLimitTest, DescribesItself) {
-  Description description;
-  AdaptiveLimit()->Describe(description);
-  ASSERT_EQ(description.does.size(), 1u);
-  EXPECT_EQ(
-      description.does[0],
-      "refuses attempts above a limit of 1 to 200 in flight, which follows the round-trip times");
-  EXPECT_EQ(description.shares, "its limit");
-  EXPECT_TRUE(description.warnings.empty());
-
-  Description fixed;
-  AdaptiveLimit({.min_limit = 20, .max_limit = 20})->Describe(fixed);
-  ASSERT_EQ(fixed.warnings.size(), 1u);
-  EXPECT_EQ(fixed.warnings[0],
-            "AdaptiveLimit can't adapt: min_limit and max_limit are both 20; a Bulkhead says that "
-            "plainly.");
-}
-
-TEST(AdaptiveLimitTest, MeasuresItself) {
-  const auto limit = AdaptiveLimit(Hourly({.initial_limit = 10}));
-  LimitLoad load(*limit);
-  load.PlayWindow(4, kUsual);
-  load.PlayWindow(1, 3 * kUsual);
-  ASSERT_EQ(load.TakeAll().size(), 10u);
-  limit->Refused(View());
-  std::string text;
-  limit->Measure([&](const Gauge& gauge) {
-    absl::StrAppend(&text, internal::ToAbsl(gauge.name), gauge.counts_up ? "+" : "", "=",
-                    gauge.value, " ");
-  });
-  EXPECT_EQ(text, "limit=10 in_flight=10 latest_rtt_seconds=3 usual_rtt_seconds=2 refused+=1 ");
-}
-
-// tower and failsafe-go check shared counters, then act on them.
-TEST(AdaptiveLimitTest, ThreadsNeverExceedIt) {
-  constexpr int kLimit = 1;  // two threads at once are enough to exceed it
-  constexpr int kEach = 20000;
-  const auto limit =
-      AdaptiveLimit({.min_limit = kLimit, .initial_limit = kLimit, .max_limit = kLimit});
-  std::atomic<int> in_flight = 0;
-  std::atomic<int> exceeded = 0;
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 6; ++t) {
-    threads.emplace_back([&] {
-      for (int i = 0; i < kEach; ++i) {
-        Token token = 0;
-        if (limit->Reserve(View(), token, nullptr) != Verdict::Admit()) continue;
-        if (++in_flight > kLimit) ++exceeded;
-        std::this_thread::yield();  // so that the others come meanwhile
-        --in_flight;
-        if (i % 3 == 0) {
-          limit->Void(token, nullptr);
-        } else {
-          Outcome outcome;
-          outcome.ended = outcome.started + absl::Milliseconds(i);
-          limit->Settle(token, outcome);
-        }
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(exceeded, 0);
-  EXPECT_EQ(limit->snapshot().in_flight, 0);
-}
-
-// With windows that close all the time, failures, and options that change meanwhile.
-TEST(AdaptiveLimitTest, ThreadsGiveEveryPlaceBackWhileItMoves) {
-  constexpr int kEach = 20000;
-  AdaptiveLimitOptions options = {.window = absl::Milliseconds(10), .window_results = 5};
-  const auto limit = AdaptiveLimit(options);
-  std::atomic<int> over = 0;
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&, t] {
-      for (int i = 0; i < kEach; ++i) {
-        Token token = 0;
-        if (limit->Reserve(View(), token, nullptr) != Verdict::Admit()) continue;
-        Outcome outcome = i % 7 == t ? TimedOut() : Outcome();
-        outcome.started = kEnded + absl::Milliseconds(i);
-        outcome.ended = outcome.started + absl::Milliseconds(i % 10);
-        limit->Settle(token, outcome);
-      }
-      ++over;
-    });
-  }
-  while (over < 4) {
-    options.algorithm = options.algorithm == LimitAlgorithm::kVegas ? LimitAlgorithm::kGradient
-                                                                    : LimitAlgorithm::kVegas;
-    ASSERT_TRUE(limit->Reconfigure(options).ok());
-    EXPECT_LE(limit->snapshot().in_flight, 4);
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(limit->snapshot().in_flight, 0);
-}
-
-// All in flight are turned down together: that is one overload, whoever comes first.
-TEST(AdaptiveLimitTest, ThreadsThatAreTurnedDownTogetherLowerItOnce) {
-  constexpr int kThreads = 4;
-  constexpr int kEach = 10;
-  for (int round = 0; round < 100; ++round) {
-    const auto limit = AdaptiveLimit(Hourly({.initial_limit = 100}));
-    LimitLoad load(*limit);
-    load.PlayWindow(1, kUsual);
-    const std::vector<Token> taken = load.TakeAll(kThreads * kEach);
-    std::atomic<int> ready = 0;
-    std::vector<std::thread> threads;
-    for (size_t t = 0; t < kThreads; ++t) {
-      threads.emplace_back([&, t] {
-        ++ready;
-        while (ready < kThreads) std::this_thread::yield();
-        for (size_t i = 0; i < kEach; ++i) {
-          Outcome outcome = TurnedDown();
-          outcome.ended = kEnded + absl::Hours(10) * (i * kThreads + t + 1);  // closes a window
-          outcome.started = outcome.ended;
-          limit->Settle(taken[t * kEach + i], outcome);
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    ASSERT_EQ(limit->snapshot().limit, 50);
-    ASSERT_EQ(limit->snapshot().in_flight, 0);
-  }
 }
 
 }  // namespace

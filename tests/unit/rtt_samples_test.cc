@@ -54,6 +54,7 @@ TEST(RttSamplesTest, ThreadsLoseNone) {
     while (!over) taken.Add(samples.Take());
   });
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < kEach; ++i) samples.Add(2560);
