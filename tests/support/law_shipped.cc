@@ -4,10 +4,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "redial/policies/adaptive_limit.h"
 #include "redial/policies/attempt_timeout.h"
+#include "redial/policies/bulkhead.h"
+#include "redial/policies/chaos.h"
 #include "redial/policies/circuit_breaker.h"
 #include "redial/policies/fail_fast.h"
 #include "redial/policies/hedge.h"
+#include "redial/policies/metrics.h"
+#include "redial/policies/rate_limit.h"
 #include "redial/policies/retry.h"
 #include "redial/policies/retry_budget.h"
 #include "src/core/strings.h"
@@ -17,7 +22,16 @@ namespace {
 
 // What nobody holds any more when no call is left.
 bool CountsHolders(std::string_view gauge) {
-  return gauge == "in_flight" || gauge == "queued" || gauge == "waiting" || gauge == "probes_out";
+  return gauge == "in_flight" || gauge == "permits_in_use" || gauge == "waiting" ||
+         gauge == "probes_out";
+}
+
+int QueuesOf(const LawKit& kit) {
+  int queues = 0;
+  for (const LawPolicy* policy : kit.policies()) {
+    if ((policy->traits().capabilities & Policy::kQueues) != 0) ++queues;
+  }
+  return queues;
 }
 
 }  // namespace
@@ -88,9 +102,54 @@ std::string LawShipped::State() const {
   return state;
 }
 
+namespace {
+
+PolicyPtr RandomBreaker(bool second) {
+  CircuitBreakerOptions options;
+  options.window = second ? CountWindow(4) : TimeWindow(absl::Milliseconds(40));
+  options.minimum_throughput = 2;
+  options.counts =
+      second ? CircuitBreakerOptions::Counts::kCalls : CircuitBreakerOptions::Counts::kAttempts;
+  options.open_time = Constant(absl::Milliseconds(10));
+  options.probes = second ? 2 : 1;
+  options.probe_lease = absl::Milliseconds(20);
+  return CircuitBreaker(options);
+}
+
+PolicyPtr RandomBulkhead(bool second) {
+  BulkheadOptions options;
+  options.max_concurrent = second ? 1 : 2;
+  options.max_queue = second ? 2 : 1;
+  options.order =
+      second ? BulkheadOptions::Order::kLifoUnderOverload : BulkheadOptions::Order::kFifo;
+  options.counts = second ? BulkheadOptions::Counts::kAttempts : BulkheadOptions::Counts::kCalls;
+  options.target_delay = absl::Milliseconds(2);
+  options.target_interval = absl::Milliseconds(5);
+  return Bulkhead(options);
+}
+
+PolicyPtr RandomRateLimit(bool second) {
+  return RateLimit(
+      {.rate = second ? 200 : 500,
+       .burst = second ? 2 : 1,
+       .max_wait = second ? absl::InfiniteDuration() : absl::Milliseconds(10),
+       .counts = second ? RateLimitOptions::Counts::kCalls : RateLimitOptions::Counts::kAttempts});
+}
+
+PolicyPtr RandomAdaptiveLimit(bool second) {
+  return AdaptiveLimit({.algorithm = second ? LimitAlgorithm::kVegas : LimitAlgorithm::kGradient,
+                        .initial_limit = 2,
+                        .max_limit = 4,
+                        .window = absl::Milliseconds(10),
+                        .window_results = 2});
+}
+
+}  // namespace
+
 void AddShipped(Choices& choices, LawKit& kit) {
   const bool second = choices.OneIn(2);
-  switch (choices.Below(6)) {
+  const bool queues = QueuesOf(kit) < PolicySet::kMaxQueues;
+  switch (choices.Below(11)) {
     case 0:
       kit.Add<LawShipped>(
           second
@@ -106,18 +165,9 @@ void AddShipped(Choices& choices, LawKit& kit) {
                                                 .lifetime = absl::Milliseconds(50)}),
                           second ? "1 token" : "2 tokens for 50ms");
       return;
-    case 2: {
-      CircuitBreakerOptions options;
-      options.window = second ? CountWindow(4) : TimeWindow(absl::Milliseconds(40));
-      options.minimum_throughput = 2;
-      options.counts =
-          second ? CircuitBreakerOptions::Counts::kCalls : CircuitBreakerOptions::Counts::kAttempts;
-      options.open_time = Constant(absl::Milliseconds(10));
-      options.probes = second ? 2 : 1;
-      options.probe_lease = absl::Milliseconds(20);
-      kit.Add<LawShipped>(CircuitBreaker(options), second ? "of calls" : "of attempts");
+    case 2:
+      kit.Add<LawShipped>(RandomBreaker(second), second ? "of calls" : "of attempts");
       return;
-    }
     case 3:
       kit.Add<LawShipped>(AttemptTimeout(absl::Milliseconds(second ? 3 : 8)),
                           second ? "3ms" : "8ms");
@@ -127,6 +177,23 @@ void AddShipped(Choices& choices, LawKit& kit) {
           second ? Hedge({.delay = absl::Milliseconds(2), .max_ratio = 1})
                  : Hedge({.quantile = 0.5, .min_samples = 2, .max_hedges = 2, .max_ratio = 0.5}),
           second ? "after 2ms" : "at the median");
+      return;
+    case 5:
+      if (queues)
+        kit.Add<LawShipped>(RandomBulkhead(second), second ? "1 and 2" : "2 and 1, of calls");
+      return;
+    case 6:
+      if (queues) kit.Add<LawShipped>(RandomRateLimit(second), second ? "5ms, of calls" : "2ms");
+      return;
+    case 7:
+      kit.Add<LawShipped>(RandomAdaptiveLimit(second), second ? "Vegas" : "gradient");
+      return;
+    case 8:
+      kit.Add<LawShipped>(Chaos({.i_know_this_breaks_calls = true, .error_probability = 0.5}),
+                          "0.5");
+      return;
+    case 9:
+      kit.Add<LawShipped>(Metrics(), "");
       return;
     default:
       kit.Add<LawShipped>(FailFast(OnErrno(1)), "on errno 1");

@@ -34,6 +34,8 @@ class LawShipped final : public LawPolicy {
   void Park(Ticket& ticket) override { policy_->Park(ticket); }
   void Leave(Ticket& ticket) override { policy_->Leave(ticket); }
   Proposal Propose(const View& view) const override { return policy_->Propose(view); }
+  Fault Disrupt(const View& view) const override { return policy_->Disrupt(view); }
+  void Conclude(const Conclusion& conclusion) override { policy_->Conclude(conclusion); }
   bool IsFailure(const Outcome& outcome) const override { return policy_->IsFailure(outcome); }
   void Describe(Description& description) const override { policy_->Describe(description); }
   void Measure(absl::FunctionRef<void(const Gauge&)> visit) const override {
