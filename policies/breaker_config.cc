@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "policies/config_hash.h"
 #include "policies/invalid.h"
+#include "policies/of_this_host.h"
 #include "policies/probes.h"
 #include "redial/policies/retry.h"
 #include "redial/time.h"
@@ -17,20 +18,6 @@
 
 namespace redial::internal {
 namespace {
-
-// This host has run out of something: that says nothing about the server.
-bool IsOfThisHost(int error) {
-  switch (error) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EADDRNOTAVAIL:
-      return true;
-    default:
-      return false;
-  }
-}
 
 absl::Status Bad(std::string_view field, std::string_view value, std::string_view must) {
   return Invalid(kBreakerName, field, value, must);

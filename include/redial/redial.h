@@ -14,6 +14,7 @@
 #include "redial/fallback.h"
 #include "redial/listener.h"
 #include "redial/policies/adaptive_limit.h"
+#include "redial/policies/adaptive_throttle.h"
 #include "redial/policies/ask_user.h"
 #include "redial/policies/attempt_timeout.h"
 #include "redial/policies/backoff.h"
