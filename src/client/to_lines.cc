@@ -24,10 +24,10 @@ Json Milliseconds(absl::Duration d) {
   return absl::ToDoubleMilliseconds(d);
 }
 
-// The time from the call's beginning; null for never.
+// The time from the call's beginning; null for never, 0 for what was over by then.
 Json SinceBegan(const CallEvent& event, Deadline deadline) {
   if (deadline.is_never()) return nullptr;
-  if (deadline.is_past()) return 0.0;
+  if (deadline.expired(event.began)) return 0.0;
   return Milliseconds(deadline.instant() - event.began);
 }
 

@@ -97,6 +97,7 @@ TEST(Exceptions, ThatPoliciesLetThroughLeaveNothingReserved) {
     kit.Add<LawLimiter>(kMilli, 8, 10 * kMilli);
     kit.Add<LawBreaker>(9, kMilli);
     kit.Add<LawBudget>(5);
+    kit.Add<LawConcluder>();
     Thrower* const thrower = kit.Add<Thrower>(after);
     const PolicySet set = *PolicySet::Create(kit.list());
     thrower->Arm();

@@ -56,6 +56,38 @@ Verdict LawFailFast::Judge(const View& view) const {
 LawNeverWaits::LawNeverWaits()
     : LawPolicy({.name = "LawNeverWaits", .capabilities = kNeverWaits}, "") {}
 
+LawConcluder::LawConcluder()
+    : LawPolicy({.name = "LawConcluder", .capabilities = kConcludes | kReconfigures}, "") {}
+
+// The engine asks for it once, when a call begins.
+const void* LawConcluder::CurrentConfig() const {
+  const std::lock_guard lock(mu_);
+  ++begun_;
+  return this;
+}
+
+void LawConcluder::Conclude(const Conclusion& end) {
+  const std::lock_guard lock(mu_);
+  ++concluded_;
+  if (end.config != this) problem_ = "LawConcluder: told of a call that never began";
+  if (end.ok != (end.reason == Reason::kNone && end.code != absl::StatusCode::kUnknown)) {
+    problem_ = "LawConcluder: a success with a reason, or a failure without";
+  }
+  if (end.ok && (end.outcome == nullptr || !end.outcome->ok() || !end.refused_by.empty())) {
+    problem_ = "LawConcluder: a success without its outcome, or one that was refused";
+  }
+  if (end.ended < end.began) problem_ = "LawConcluder: a call that ended before it began";
+}
+
+std::string LawConcluder::Audit(bool idle) const {
+  const std::lock_guard lock(mu_);
+  if (!problem_.empty()) return problem_;
+  if (concluded_ > begun_ || (idle && concluded_ != begun_)) {
+    return absl::StrCat("LawConcluder: ", concluded_, " of ", begun_, " calls concluded");
+  }
+  return "";
+}
+
 LawTimeout::LawTimeout(int64_t nanos)
     : LawPolicy({.name = "LawTimeout", .capabilities = kProposes, .rank = Rank::kTimeout},
                 absl::StrCat(nanos)),

@@ -84,6 +84,20 @@ class LawNeverWaits final : public LawPolicy {
   LawNeverWaits();
 };
 
+// Each call that begins is concluded once.
+class LawConcluder final : public LawPolicy {
+ public:
+  LawConcluder();
+  const void* CurrentConfig() const override;
+  void Conclude(const Conclusion& end) override;
+  std::string Audit(bool idle) const override;
+
+ private:
+  mutable int begun_ = 0;
+  int concluded_ = 0;
+  std::string problem_;
+};
+
 class LawTimeout final : public LawPolicy {
  public:
   explicit LawTimeout(int64_t nanos);

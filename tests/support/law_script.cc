@@ -19,6 +19,7 @@ class Script {
  public:
   explicit Script(Choices& choices) : choices_(choices) {
     AddRandomPolicies(choices_, 1 + static_cast<int>(choices_.Below(6)), kit_);
+    kit_.Add<LawConcluder>();
     PolicyList list = kit_.list();
     all_ = *PolicySet::Create(list);
     // Some calls know fewer of the policies than others.

@@ -111,6 +111,10 @@ TEST_F(ToLinesTest, ForeverIsNull) {
   RecordedCall past(*sink_, {.timeout = absl::Seconds(-1)});
   past.Start();
   EXPECT_EQ(Last()["deadline_ms"], 0.0);
+  CallEvent late = call.New(CallEvent::Type::kCallStarted);
+  late.deadline = Deadline(late.began - absl::Seconds(1));
+  sink_->On(late);
+  EXPECT_EQ(Last()["deadline_ms"], 0.0);
 }
 
 TEST_F(ToLinesTest, NamesEveryKindAndEverySent) {
