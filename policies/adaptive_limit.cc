@@ -21,6 +21,7 @@
 #include "policies/limit_gradient.h"
 #include "policies/limit_vegas.h"
 #include "policies/limit_window.h"
+#include "policies/overload.h"
 #include "policies/rtt_samples.h"
 #include "redial/time.h"
 #include "src/core/mutex.h"
@@ -189,10 +190,7 @@ void Limiter::CloseWindowIfFree(Instant now) {
 
 void Limiter::LearnFromFailure(BoundedCount::Reading admitted, const Outcome& outcome) {
   const bool timed_out = outcome.code == absl::StatusCode::kDeadlineExceeded;
-  // With an errno it is this host that has run out of something.
-  const bool turned_down =
-      outcome.has_retry_after ||
-      (outcome.code == absl::StatusCode::kResourceExhausted && outcome.error == 0);
+  const bool turned_down = outcome.has_retry_after || internal::IsPeersOverload(outcome);
   if (!timed_out && !turned_down) return;
   const auto nanos = static_cast<double>(NanosBetween(outcome.started, outcome.ended));
 

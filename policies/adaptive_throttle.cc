@@ -17,7 +17,7 @@
 #include "policies/config_hash.h"
 #include "policies/configuration.h"
 #include "policies/invalid.h"
-#include "policies/of_this_host.h"
+#include "policies/overload.h"
 #include "redial/time.h"
 #include "src/core/mutex.h"
 #include "src/core/striped.h"
@@ -68,7 +68,7 @@ Kind KindOf(const AdaptiveThrottleOptions& o, const Outcome& outcome) {
     denied = o.overload_on(outcome);
   } else if (outcome.code != absl::StatusCode::kOk) {
     if (internal::IsOfThisHost(outcome.error)) return Kind::kNothing;
-    denied = outcome.code == absl::StatusCode::kResourceExhausted ||
+    denied = internal::IsPeersOverload(outcome) ||
              outcome.code == absl::StatusCode::kDeadlineExceeded || outcome.has_retry_after;
   }
   if (denied) return Kind::kDenied;

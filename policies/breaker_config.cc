@@ -1,7 +1,6 @@
 #include "policies/breaker_config.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "policies/config_hash.h"
 #include "policies/invalid.h"
-#include "policies/of_this_host.h"
+#include "policies/overload.h"
 #include "policies/probes.h"
 #include "redial/policies/retry.h"
 #include "redial/time.h"
@@ -31,6 +30,12 @@ absl::Status CheckRatio(std::string_view field, double ratio) {
 absl::Status CheckPositive(std::string_view field, absl::Duration value) {
   if (value > absl::ZeroDuration()) return absl::OkStatus();
   return Invalid(kBreakerName, field, value, "be positive");
+}
+
+// Opening happens under the breaker's lock, where no user code may run.
+absl::Status CheckOpenTime(const Backoff& time) {
+  if (time.function == nullptr) return absl::OkStatus();
+  return Bad("open_time.function", "a function", "be empty: a breaker opens under its lock");
 }
 
 absl::Status CheckWindow(const CircuitBreakerOptions& o) {
@@ -58,8 +63,9 @@ absl::Status CheckBreaker(const CircuitBreakerOptions& o) {
   for (const absl::Status& status :
        {CheckWindow(o), CheckRatio("failure_ratio", o.failure_ratio),
         CheckRatio("slow_ratio", o.slow_ratio), CheckPositive("slow_after", o.slow_after),
-        CheckPositive("probe_lease", o.probe_lease),
-        CheckPositive("open_time.base", o.open_time.base), o.open_time.Validate(kBreakerName)}) {
+        CheckPositive("probe_lease", o.probe_lease), CheckOpenTime(o.open_time),
+        CheckPositive("open_time.base", o.open_time.base),
+        o.open_time.Validate(kBreakerName, "open_time")}) {
     if (!status.ok()) return status;
   }
   if (o.consecutive_failures < 0) {

@@ -42,10 +42,15 @@ class LatencyWindow {
   };
 
   explicit LatencyWindow(const Options& options)
-      : slice_nanos_(std::max<int64_t>(1, ToNanos(options.length) / kSlices)),
-        min_samples_(std::max<int64_t>(1, options.min_samples)) {}
+      : slice_nanos_(SliceOf(options)), min_samples_(options.min_samples) {}
   LatencyWindow(const LatencyWindow&) = delete;
   LatencyWindow& operator=(const LatencyWindow&) = delete;
+
+  // What is in the window stays; the slice that is filled now keeps its length.
+  void Change(const Options& options) {
+    slice_nanos_.store(SliceOf(options), std::memory_order_relaxed);
+    min_samples_.store(options.min_samples, std::memory_order_relaxed);
+  }
 
   void Add(int64_t nanos, Instant now) {
     if (now.nanos() >= slice_end_.load(std::memory_order_relaxed)) BeginSlice(now);
@@ -60,7 +65,8 @@ class LatencyWindow {
     if (now.nanos() >= slice_end_.load(std::memory_order_relaxed)) BeginSlice(now);
     std::array<int64_t, kBuckets> sums;
     const int64_t total = SumUp(sums);
-    if (total < min_samples_) return std::nullopt;
+    const int64_t least = min_samples_.load(std::memory_order_relaxed);
+    if (total < std::max<int64_t>(1, least)) return std::nullopt;
     // A product such as 0.07 * 100 lies a hair above the whole number that it stands for.
     const double exact = std::clamp(q, 0.0, 1.0) * static_cast<double>(total);
     const auto rank = std::max<int64_t>(1, static_cast<int64_t>(std::ceil(exact * (1 - 1e-12))));
@@ -77,7 +83,7 @@ class LatencyWindow {
     std::array<int64_t, kBuckets> sums;
     return SumUp(sums);
   }
-  int64_t slice_nanos() const { return slice_nanos_; }
+  int64_t slice_nanos() const { return slice_nanos_.load(std::memory_order_relaxed); }
 
   // The upper end of the bucket that `nanos` belongs to.
   static int64_t RoundedUp(int64_t nanos) { return UpperEnd(BucketOf(nanos)); }
@@ -95,6 +101,9 @@ class LatencyWindow {
   };
   using Slice = std::array<Stripe, kStripesOfSlice>;
 
+  static int64_t SliceOf(const Options& options) {
+    return std::max<int64_t>(1, ToNanos(options.length) / static_cast<int64_t>(kSlices));
+  }
   static size_t BucketOf(int64_t nanos) {
     constexpr int64_t kLeast = int64_t{1} << kLowestBit;
     constexpr int64_t kMost = (int64_t{1} << (kHighestBit + 1)) - 1;
@@ -114,7 +123,8 @@ class LatencyWindow {
     if (turning_.exchange(true, std::memory_order_acquire)) return;
     const int64_t end = slice_end_.load(std::memory_order_relaxed);
     if (now.nanos() >= end) {
-      const int64_t passed = NanosBetween(Instant::FromNanos(end), now) / slice_nanos_;
+      const int64_t length = slice_nanos();
+      const int64_t passed = NanosBetween(Instant::FromNanos(end), now) / length;
       size_t current = current_.load(std::memory_order_relaxed);
       for (int64_t i = 0; i <= std::min<int64_t>(passed, kSlices - 1); ++i) {
         current = (current + 1) % kSlices;
@@ -122,8 +132,8 @@ class LatencyWindow {
       }
       current_.store(current, std::memory_order_relaxed);
       const bool long_ago = passed >= static_cast<int64_t>(kSlices);
-      const Instant begun = long_ago ? now : Plus(Instant::FromNanos(end), passed * slice_nanos_);
-      slice_end_.store(Plus(begun, slice_nanos_).nanos(), std::memory_order_relaxed);
+      const Instant begun = long_ago ? now : Plus(Instant::FromNanos(end), passed * length);
+      slice_end_.store(Plus(begun, length).nanos(), std::memory_order_relaxed);
     }
     turning_.store(false, std::memory_order_release);
   }
@@ -149,8 +159,8 @@ class LatencyWindow {
     return total;
   }
 
-  const int64_t slice_nanos_;
-  const int64_t min_samples_;
+  std::atomic<int64_t> slice_nanos_;
+  std::atomic<int64_t> min_samples_;
   // Relaxed: a count that lands in the slice before or after its own does no harm.
   std::atomic<int64_t> slice_end_{std::numeric_limits<int64_t>::min()};
   std::atomic<size_t> current_{0};
@@ -166,13 +176,20 @@ class RecentQuantile {
   RecentQuantile(const RecentQuantile&) = delete;
   RecentQuantile& operator=(const RecentQuantile&) = delete;
 
+  // Looked up at the next question.
+  void Change(double q) {
+    q_.store(q, std::memory_order_relaxed);
+    stale_at_.store(std::numeric_limits<int64_t>::min(), std::memory_order_relaxed);
+  }
+
   std::optional<int64_t> Get(LatencyWindow& window, Instant now) {
     int64_t stale = stale_at_.load(std::memory_order_relaxed);
     if (now.nanos() >= stale) {
       const int64_t next = Plus(now, std::max<int64_t>(1, window.slice_nanos() / 16)).nanos();
       // One of those who find it stale looks; the others go by what was known.
       if (stale_at_.compare_exchange_strong(stale, next, std::memory_order_relaxed)) {
-        nanos_.store(window.Quantile(q_, now).value_or(kUnknown), std::memory_order_relaxed);
+        const double q = q_.load(std::memory_order_relaxed);
+        nanos_.store(window.Quantile(q, now).value_or(kUnknown), std::memory_order_relaxed);
       }
     }
     const int64_t nanos = nanos_.load(std::memory_order_relaxed);
@@ -187,7 +204,7 @@ class RecentQuantile {
  private:
   static constexpr int64_t kUnknown = -1;
 
-  const double q_;
+  std::atomic<double> q_;
   std::atomic<int64_t> stale_at_{std::numeric_limits<int64_t>::min()};
   std::atomic<int64_t> nanos_{kUnknown};
 };

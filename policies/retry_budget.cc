@@ -13,6 +13,7 @@
 #include "policies/config_hash.h"
 #include "policies/configuration.h"
 #include "policies/invalid.h"
+#include "policies/overload.h"
 #include "policies/token_window.h"
 #include "redial/policies/retry.h"
 #include "redial/time.h"
@@ -47,8 +48,8 @@ struct Config {
 
   int64_t CostOf(const View& view) const {
     const Outcome* const last = view.last;
-    const bool overloaded = last != nullptr && (last->has_retry_after ||
-                                                last->code == absl::StatusCode::kResourceExhausted);
+    const bool overloaded =
+        last != nullptr && (last->has_retry_after || internal::IsPeersOverload(*last));
     return overloaded ? overload_retry_cost : retry_cost;
   }
   int64_t Gain(Token paid) const {

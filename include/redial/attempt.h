@@ -16,6 +16,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "redial/export.h"
@@ -82,6 +83,13 @@ class REDIAL_EXPORT Attempt {
   // For clients.
   internal::AttemptNotes* notes() const { return notes_; }
   void set_notes(internal::AttemptNotes* notes) { notes_ = notes; }
+  // How long connecting took, for policies; 0 where nobody knows.
+  void set_connect_time(absl::Duration time) const { connect_nanos_ = ToNanos(time); }
+  int64_t connect_nanos() const { return connect_nanos_; }
+  // Earlier attempts of the call, where a policy wants one that follows them to go elsewhere; null
+  // otherwise. Until the attempt first waits.
+  const std::vector<AttemptRecord>* failed() const { return failed_; }
+  void set_failed(const std::vector<AttemptRecord>* failed) { failed_ = failed; }
   // For calls: which place its result is kept in.
   int slot() const { return slot_; }
   void set_slot(int slot) { slot_ = slot; }
@@ -95,7 +103,9 @@ class REDIAL_EXPORT Attempt {
   Runtime& runtime_;
   internal::AttemptNotes* notes_ = nullptr;  // null where nobody looks on
   internal::AttemptStop* own_stop_ = nullptr;
+  const std::vector<AttemptRecord>* failed_ = nullptr;
   int slot_ = 0;
+  mutable int64_t connect_nanos_ = 0;
   mutable std::optional<Sent> sent_;
   mutable std::optional<absl::Duration> retry_after_;
 };

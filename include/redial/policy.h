@@ -106,6 +106,8 @@ class REDIAL_EXPORT Policy {
     kDisrupts = 1u << 14,        // Disrupt
     kCountsRefusals = 1u << 15,  // Refused, where its own rejection helped to end a candidate
     kConcludes = 1u << 16,       // Conclude
+    // A wish to clients: after a failure of the connection, an address on which no attempt has failed.
+    kWantsDistinctEndpoints = 1u << 17,
   };
 
   struct Traits {

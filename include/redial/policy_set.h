@@ -74,6 +74,7 @@ class REDIAL_EXPORT PolicySet {
   bool retries() const { return rep_->retries; }
   bool hedges() const { return rep_->hedges; }  // some member may propose hedges
   bool never_waits() const { return rep_->never_waits; }
+  bool wants_distinct_endpoints() const { return rep_->wants_distinct_endpoints; }
   // Infinite when nobody wants ticks.
   absl::Duration tick_interval() const { return rep_->tick_interval; }
 
@@ -87,6 +88,7 @@ class REDIAL_EXPORT PolicySet {
     bool retries = false;
     bool hedges = false;
     bool never_waits = false;
+    bool wants_distinct_endpoints = false;
     int slots = 0;
     int queues = 0;
     int attempt_reservers = 0;

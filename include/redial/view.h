@@ -60,6 +60,9 @@ struct Outcome {
   bool failed_result = false;
   bool has_retry_after = false;
   int64_t retry_after_nanos = 0;  // what the peer asked for
+  // How long connecting took, which is a round trip, and more where a packet was lost; 0 where nobody
+  // knows.
+  int64_t connect_nanos = 0;
   Instant started;
   Instant ended;
   // For predicates; null where the attempt was abandoned. They live as long as this outcome can be

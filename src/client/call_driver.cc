@@ -152,6 +152,9 @@ void CallDriver::RunAttempt(const CallMachine::Action& start) {
   Attempt attempt(start.id + 1, start.kind, start.until, context_.options.stop, runtime_);
   std::optional<AttemptNotes> notes;
   const Instant started = machine_->now();
+  if (failures_ != nullptr && context_.policies.wants_distinct_endpoints()) {
+    attempt.set_failed(&failures_->records);
+  }
   if (observed_) {
     notes.emplace().listener = this;
     attempt.set_notes(&*notes);
@@ -168,6 +171,7 @@ void CallDriver::Conclude(const Attempt& attempt, const AttemptResult& result, I
   outcome.status = result.status;
   outcome.result = result.result;
   outcome.sent = attempt.sent().value_or(Sent::kAnswered);
+  outcome.connect_nanos = attempt.connect_nanos();
   if (attempt.retry_after() && *attempt.retry_after() >= absl::ZeroDuration()) {
     outcome.has_retry_after = true;
     outcome.retry_after_nanos = ToNanos(*attempt.retry_after());

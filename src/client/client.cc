@@ -1,10 +1,12 @@
 #include "redial/client.h"
 
+#include <cerrno>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "redial/address.h"
 #include "redial/failure.h"
 #include "src/net/dial.h"
 
@@ -39,6 +41,25 @@ absl::Status WithSocketFacts(absl::Status status, const Socket& socket,
   if (failure.address.empty()) failure.address = socket.peer().ToString();
   if (failure.tried.empty()) failure.tried = std::move(tried);
   return WithFailure(std::move(status), failure);
+}
+
+// The addresses on which attempts failed because of the connection: to reach them, or with one that
+// stood. What the operation itself reports has no phase, and is the peer's answer: it would be the same
+// elsewhere.
+std::vector<Address> WhereTheyFailed(const std::vector<AttemptRecord>& attempts) {
+  std::vector<Address> failed;
+  const auto add = [&failed](const std::string& text) {
+    if (auto address = Address::Parse(text); address.ok()) failed.push_back(*std::move(address));
+  };
+  for (const AttemptRecord& attempt : attempts) {
+    const bool of_the_connection = attempt.code == absl::StatusCode::kUnavailable ||
+                                   attempt.code == absl::StatusCode::kDeadlineExceeded;
+    if (attempt.phase != Phase::kNone && of_the_connection) add(attempt.address);
+    for (const AddressTried& tried : attempt.tried) {
+      if (tried.error != 0 && tried.error != ECANCELED) add(tried.address);
+    }
+  }
+  return failed;
 }
 
 }  // namespace
@@ -94,10 +115,13 @@ internal::CallContext Client::Context(const CallOptions& options) const {
 absl::Status Client::WithSocket(const Attempt& attempt,
                                 absl::FunctionRef<absl::Status(Socket&)> use) const {
   Network& network = rep_->network != nullptr ? *rep_->network : CurrentNetwork();
-  std::vector<AddressTried> tried;
+  std::vector<Address> avoid;
+  if (attempt.failed() != nullptr) avoid = WhereTheyFailed(*attempt.failed());
+  internal::DialStory story;
   absl::StatusOr<Socket> socket = internal::DialAndTell(
-      rep_->target, attempt.deadline(), attempt.stop_token(), rep_->dial, network, tried);
+      rep_->target, attempt.deadline(), attempt.stop_token(), rep_->dial, network, avoid, story);
   if (!socket.ok()) return socket.status();
+  attempt.set_connect_time(story.connect_time);
   internal::AttemptNotes* const notes = attempt.notes();
   if (notes != nullptr) {
     notes->address = socket->peer().ToString();
@@ -109,7 +133,7 @@ absl::Status Client::WithSocket(const Attempt& attempt,
     notes->bytes_received = socket->bytes_received();
   }
   if (status.ok()) return status;
-  return WithSocketFacts(std::move(status), *socket, std::move(tried));
+  return WithSocketFacts(std::move(status), *socket, std::move(story.tried));
 }
 
 }  // namespace redial

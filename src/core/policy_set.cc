@@ -127,6 +127,7 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
     rep->retries |= Has(policy, Policy::kRetries);
     rep->never_waits |= Has(policy, Policy::kNeverWaits);
     rep->hedges |= Has(policy, Policy::kHedges);
+    rep->wants_distinct_endpoints |= Has(policy, Policy::kWantsDistinctEndpoints);
     rep->tick_interval = std::min(rep->tick_interval, policy.tick_interval());
   }
   rep->owners = std::move(policies);

@@ -3,13 +3,13 @@
 #include <memory>
 #include <stop_token>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "redial/address.h"
 #include "redial/dial.h"
-#include "redial/failure.h"
 #include "redial/network.h"
 #include "redial/socket.h"
 #include "redial/stream.h"
@@ -30,11 +30,13 @@ absl::Status CheckStreamTarget(const Target& target) {
 
 absl::StatusOr<Socket> DialAndTell(const Target& target, Deadline deadline,
                                    const std::stop_token& stop, const DialOptions& options,
-                                   Network& network, std::vector<AddressTried>& tried) {
-  Dialer dialer(target, deadline, stop, options, network);
+                                   Network& network, absl::Span<const Address> avoid,
+                                   DialStory& story) {
+  Dialer dialer(target, deadline, stop, options, network, avoid);
   absl::StatusOr<std::unique_ptr<Stream>> stream = dialer.Run();
-  tried = dialer.Tried();
+  story.tried = dialer.Tried();
   if (!stream.ok()) return stream.status();
+  story.connect_time = dialer.connect_time();
   return Socket(*std::move(stream), deadline, stop);
 }
 
@@ -44,8 +46,8 @@ absl::StatusOr<Socket> Dial(const Target& target, Deadline deadline, std::stop_t
                             const DialOptions& options, Network& network) {
   if (absl::Status status = options.Validate(); !status.ok()) return status;
   if (absl::Status status = internal::CheckStreamTarget(target); !status.ok()) return status;
-  std::vector<AddressTried> tried;
-  return internal::DialAndTell(target, deadline, stop, options, network, tried);
+  internal::DialStory story;
+  return internal::DialAndTell(target, deadline, stop, options, network, {}, story);
 }
 
 }  // namespace redial

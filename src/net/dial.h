@@ -7,6 +7,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "redial/address.h"
 #include "redial/dial.h"
 #include "redial/export.h"
 #include "redial/failure.h"
@@ -20,11 +23,20 @@ namespace redial::internal {
 // kInvalidArgument for a target that names datagrams.
 REDIAL_EXPORT absl::Status CheckStreamTarget(const Target& target);
 
-// As `Dial`, with options that are known to be valid. `tried` is set to every address that was
-// tried in vain, with ECANCELED for those that another one beat.
+// What a dial tells beside its result.
+struct DialStory {
+  // Every address that was tried in vain, with ECANCELED for those that another one beat.
+  std::vector<AddressTried> tried;
+  // How long the address that won took to connect.
+  absl::Duration connect_time = absl::ZeroDuration();
+};
+
+// As `Dial`, with options that are known to be valid. Addresses in `avoid` are tried when no other one
+// is left.
 absl::StatusOr<Socket> DialAndTell(const Target& target, Deadline deadline,
                                    const std::stop_token& stop, const DialOptions& options,
-                                   Network& network, std::vector<AddressTried>& tried);
+                                   Network& network, absl::Span<const Address> avoid,
+                                   DialStory& story);
 
 }  // namespace redial::internal
 

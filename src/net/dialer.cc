@@ -30,7 +30,7 @@ constexpr absl::Duration kLongestPause = absl::Milliseconds(10);
 }  // namespace
 
 Dialer::Dialer(const Target& target, Deadline deadline, const std::stop_token& stop,
-               const DialOptions& options, Network& network)
+               const DialOptions& options, Network& network, absl::Span<const Address> avoid)
     : target_(target),
       deadline_(deadline),
       stop_(stop),
@@ -39,8 +39,9 @@ Dialer::Dialer(const Target& target, Deadline deadline, const std::stop_token& s
       runtime_(Runtime::Current()),
       began_(runtime_.Now()),
       now_(began_),
-      machine_(
-          {.attempt_delay = options.attempt_delay, .resolution_delay = options.resolution_delay}) {}
+      machine_({.attempt_delay = options.attempt_delay,
+                .resolution_delay = options.resolution_delay,
+                .avoid = {avoid.begin(), avoid.end()}}) {}
 
 absl::StatusOr<std::unique_ptr<Stream>> Dialer::Run() {
   if (absl::Status status = CheckLimits(); !status.ok()) return status;
@@ -52,7 +53,9 @@ absl::StatusOr<std::unique_ptr<Stream>> Dialer::Run() {
     if (action.type == Action::Type::kFailed) return Failed();
     if (action.type == Action::Type::kWon) {
       winner_ = static_cast<size_t>(action.id);
-      return std::move(attempts_[*winner_].stream);
+      Attempt& won = attempts_[*winner_];
+      connect_time_ = std::max(now_ - won.began, absl::ZeroDuration());
+      return std::move(won.stream);
     }
     Wait(action.until);
     now_ = runtime_.Now();

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "redial/address.h"
 #include "redial/dial.h"
 #include "redial/failure.h"
@@ -34,9 +35,9 @@ namespace redial::internal {
 // Used by one thread, for one `Run`. What it was given must outlive it.
 class Dialer {
  public:
-  // `options` are valid.
+  // `options` are valid. Addresses in `avoid` are tried when no other one is left.
   Dialer(const Target& target, Deadline deadline, const std::stop_token& stop,
-         const DialOptions& options, Network& network);
+         const DialOptions& options, Network& network, absl::Span<const Address> avoid = {});
   Dialer(const Dialer&) = delete;
   Dialer& operator=(const Dialer&) = delete;
 
@@ -45,6 +46,8 @@ class Dialer {
   // After `Run`: every address that was tried in vain, or, where it came to none, every name
   // server.
   std::vector<AddressTried> Tried() const;
+  // After a `Run` that went well: how long the address that won took to connect.
+  absl::Duration connect_time() const { return connect_time_; }
 
  private:
   struct Attempt {
@@ -97,6 +100,7 @@ class Dialer {
   bool took_ipv6_ = false;
   std::vector<Attempt> attempts_;  // by their ids
   std::optional<size_t> winner_;
+  absl::Duration connect_time_ = absl::ZeroDuration();
   std::vector<Source*> sources_;
 };
 

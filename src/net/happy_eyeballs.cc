@@ -13,10 +13,13 @@ void HappyEyeballs::Answered(Instant now, Address::Family family,
                              absl::Span<const Address> addresses) {
   now_ = std::max(now_, now);
   const Side side = family == Address::Family::kIpv6 ? kIpv6 : kIpv4;
-  if (side == kIpv4 && !answered_[kIpv4]) ipv4_answered_at_ = now_;
+  if (!answered_[side]) answered_at_[side] = now_;
   answered_[side] = true;
+  const std::vector<Address>& avoid = options_.avoid;
   for (const Address& address : addresses) {
-    if (seen_.insert(address).second) queue_[side].push_back(address);
+    if (!seen_.insert(address).second) continue;
+    const bool avoided = std::find(avoid.begin(), avoid.end(), address) != avoid.end();
+    (avoided ? avoided_ : queue_)[side].push_back(address);
   }
 }
 
@@ -43,19 +46,21 @@ bool HappyEyeballs::End(Instant now, int id) {
 
 Deadline HappyEyeballs::NextStart() const {
   if (attempts_.empty()) {
-    if (answered_[kIpv6]) return Deadline::Past();
-    return Deadline::After(ipv4_answered_at_, options_.resolution_delay);
+    if (answered_[kIpv6] && (answered_[kIpv4] || Any(queue_))) return Deadline::Past();
+    const Side first = answered_[kIpv6] ? kIpv6 : kIpv4;
+    return Deadline::After(answered_at_[first], options_.resolution_delay);
   }
   return live_ == 0 ? Deadline::Past() : delay_over_;
 }
 
 HappyEyeballs::Action HappyEyeballs::Start() {
-  if (queue_[turn_].empty()) turn_ = turn_ == kIpv6 ? kIpv4 : kIpv6;
+  Queues& queues = Any(queue_) ? queue_ : avoided_;
+  if (queues[turn_].empty()) turn_ = turn_ == kIpv6 ? kIpv4 : kIpv6;
   Action action{.type = Action::Type::kStart,
                 .id = static_cast<int>(attempts_.size()),
-                .address = queue_[turn_].front(),
+                .address = queues[turn_].front(),
                 .until = Deadline::Never()};
-  queue_[turn_].pop_front();
+  queues[turn_].pop_front();
   turn_ = turn_ == kIpv6 ? kIpv4 : kIpv6;
   attempts_.push_back(State::kLive);
   ++live_;

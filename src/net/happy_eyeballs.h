@@ -6,8 +6,10 @@
 //
 //   - there is an address to try: one of the family that was not tried last, so that the families
 //     alternate, IPv6 first (section 4); late answers join the queues and are tried in their turn;
+//     those to avoid only when nothing else is queued;
 //   - and, before the first attempt, the IPv6 answer is there or the IPv4 one has waited for it for
-//     the resolution delay (section 3);
+//     the resolution delay (section 3); with nothing but addresses to avoid, each waits so for the
+//     other;
 //   - and nothing else is in flight, or an attempt failed since the last start, or that start is an
 //     attempt delay ago (section 5).
 //
@@ -32,6 +34,7 @@
 #include <cstdint>
 #include <deque>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -46,6 +49,8 @@ class HappyEyeballs {
   struct Options {
     absl::Duration attempt_delay = absl::Milliseconds(250);
     absl::Duration resolution_delay = absl::Milliseconds(50);
+    // Tried last: an earlier attempt has failed there.
+    std::vector<Address> avoid = {};
   };
 
   struct Action {
@@ -56,7 +61,7 @@ class HappyEyeballs {
     Deadline until;   // kWaitUntil: never when only an event can help
   };
 
-  explicit HappyEyeballs(const Options& options) : options_(options) {}
+  explicit HappyEyeballs(Options options) : options_(std::move(options)) {}
 
   // What the look-up of one family found; no address when it failed, or wasn't asked.
   void Answered(Instant now, Address::Family family, absl::Span<const Address> addresses);
@@ -71,7 +76,9 @@ class HappyEyeballs {
 
   // False for an id that isn't in flight.
   bool End(Instant now, int id);
-  bool AnythingQueued() const { return !queue_[kIpv6].empty() || !queue_[kIpv4].empty(); }
+  using Queues = std::deque<Address>[2];
+  static bool Any(const Queues& queues) { return !queues[kIpv6].empty() || !queues[kIpv4].empty(); }
+  bool AnythingQueued() const { return Any(queue_) || Any(avoided_); }
   // When the next queued address may be tried.
   Deadline NextStart() const;
   Action Start();
@@ -80,8 +87,9 @@ class HappyEyeballs {
   const Options options_;
   Instant now_;
   bool answered_[2] = {false, false};
-  Instant ipv4_answered_at_;
-  std::deque<Address> queue_[2];
+  Instant answered_at_[2];  // first
+  Queues queue_;
+  Queues avoided_;
   std::set<Address> seen_;
   Side turn_ = kIpv6;
   std::vector<State> attempts_;

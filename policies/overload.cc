@@ -1,0 +1,25 @@
+#include "policies/overload.h"
+
+#include <cerrno>
+
+namespace redial::internal {
+
+bool IsOfThisHost(int error) {
+  switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool IsPeersOverload(const Outcome& outcome) {
+  return outcome.code == absl::StatusCode::kResourceExhausted && outcome.error == 0 &&
+         outcome.phase == Phase::kNone;
+}
+
+}  // namespace redial::internal
