@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cmath>
+#include <latch>
 #include <map>
 #include <memory>
 #include <string>
@@ -340,9 +341,12 @@ TEST(AdaptiveThrottleTest, MeasuresItsState) {
 TEST(AdaptiveThrottleTest, ThreadsAreAllCounted) {
   constexpr int kEach = 10000;
   const auto throttle = AdaptiveThrottle({.window = absl::Hours(1)});
+  std::latch all_there(4);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
+      all_there.arrive_and_wait();
       for (int i = 0; i < kEach; ++i) {
         const absl::Duration when = absl::Milliseconds(i * 100);
         if (i % 10 == 0) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <deque>
+#include <latch>
 #include <map>
 #include <memory>
 #include <string>
@@ -107,9 +108,7 @@ TEST(RateLimitTest, WaitsAsFailsafeGo) {
 
 TEST(RateLimitTest, StartsABurstAtOnceAndTheRestEvenly) {
   const auto limit = RateLimit({.rate = 10, .burst = 3});
-  std::vector<int64_t> starts;
-  for (int i = 0; i < 6; ++i) starts.push_back(StartsAt(*limit, kNow));
-  EXPECT_EQ(starts, (std::vector<int64_t>{0, 0, 0, 100, 200, 300}));
+  for (const int64_t start : {0, 0, 0, 100, 200, 300}) EXPECT_EQ(StartsAt(*limit, kNow), start);
   EXPECT_EQ(StartsAt(*limit, absl::Milliseconds(500)), 500) << "two have come back";
   EXPECT_EQ(StartsAt(*limit, absl::Milliseconds(500)), 500);
   EXPECT_EQ(StartsAt(*limit, absl::Milliseconds(500)), 600);
@@ -556,13 +555,16 @@ TEST(RateLimitTest, MeasuresItsState) {
 
 // tower and failsafe-go check, then act, and overdraw.
 TEST(RateLimitTest, ThreadsNeverOverdrawIt) {
-  constexpr int kBurst = 5000;
+  constexpr int kBurst = 20'000;
   constexpr int kThreads = 4;
   const auto limit = RateLimit({.rate = 1, .burst = kBurst, .max_wait = kNow});
   std::atomic<int> started = 0;
+  std::latch all_there(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
+      all_there.arrive_and_wait();
       for (int i = 0; i < 2 * kBurst; ++i) {
         Candidate candidate;
         const Verdict verdict = limit->Reserve(ViewAt(kNow), candidate.token, &candidate.ticket);
@@ -585,13 +587,16 @@ TEST(RateLimitTest, ThreadsNeverOverdrawIt) {
 }
 
 TEST(RateLimitTest, ThreadsAllGetTurnsOfTheirOwn) {
-  constexpr int kEach = 5000;
+  constexpr int kEach = 20'000;
   constexpr int kThreads = 4;
   const auto limit = RateLimit({.rate = 1000});
   std::vector<std::vector<int64_t>> turns(kThreads);
+  std::latch all_there(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
+      all_there.arrive_and_wait();
       for (int i = 0; i < kEach; ++i) {
         Candidate candidate;
         const Verdict verdict = limit->Reserve(ViewAt(kNow), candidate.token, &candidate.ticket);
@@ -631,6 +636,7 @@ TEST(RateLimitTest, ThreadsNeverOverdrawItThroughReconfigure) {
     }
   });
   std::vector<std::thread> threads;
+  threads.reserve(2);
   for (int t = 0; t < 2; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 2 * kBurst; ++i) {

@@ -5,11 +5,9 @@
 //   auto client = redial::Client::Create("tcp://cache:6379", {redial::Retry(), throttle});
 //   std::cout << 100 * throttle->snapshot().refusal_probability << "% are refused here\n";
 //
-// From what was sent in the last two minutes, an attempt is refused with the probability
-//
-//   max(0, (requests - multiplier * accepts) / (requests + padding))
-//
-// and never with more than `max_refusal`, so that some always find out whether the server is better.
+// By what was sent in the last two minutes, an attempt is refused with the probability
+// max(0, (requests - multiplier * accepts) / (requests + padding)), and never with more than
+// `max_refusal`, so that some always find out whether the server is better.
 // What is refused here counts as a request too: while the server accepts nothing the probability
 // rises, and once it accepts again it falls. (Google's SRE book, "Handling Overload".)
 //
