@@ -31,7 +31,9 @@ class Script {
  public:
   explicit Script(uint32_t seed)
       : random_(seed),
-        machine_({.attempt_delay = kAttemptDelay, .resolution_delay = kResolutionDelay}) {}
+        machine_({.attempt_delay = kAttemptDelay,
+                  .resolution_delay = kResolutionDelay,
+                  .avoid = Avoided(seed)}) {}
 
   void Run() {
     ipv4_at_ = Random(0, 400);
@@ -51,6 +53,14 @@ class Script {
  private:
   int Random(int from, int to) { return std::uniform_int_distribution<int>(from, to)(random_); }
 
+  // None, or some of those that may come.
+  static std::vector<Address> Avoided(uint32_t seed) {
+    std::vector<Address> avoided;
+    for (uint8_t last = 1; last <= seed % 4; ++last) {
+      avoided.push_back(Address::Ipv4({192, 0, 2, last}, 80));
+    }
+    return avoided;
+  }
   std::vector<Address> Addresses(Address::Family family) {
     std::vector<Address> addresses;
     for (int n = Random(0, 5); n > 0; --n) {

@@ -118,8 +118,9 @@ class MachineTrace final : public WakeSource {
           Write(absl::StrCat("ask#", action.id));
           break;
         case Type::kDeliver:
-          Write(action.id >= 0 ? absl::StrCat("deliver#", action.id + 1)
-                               : absl::StrCat("end:", internal::ToAbsl(ReasonName(action.reason))));
+          Write(action.id >= 0
+                    ? absl::StrCat("deliver#", action.id + 1)
+                    : absl::StrCat("end:", redial::internal::ToAbsl(ReasonName(action.reason))));
           break;
         case Type::kWait:
           if (action.reason != Reason::kNone &&
@@ -127,7 +128,7 @@ class MachineTrace final : public WakeSource {
             Write(absl::StrCat(
                 "wait(",
                 action.until.is_never() ? "ever" : absl::StrCat(Ms(action.until.instant())), ",",
-                internal::ToAbsl(ReasonName(action.reason)), ")"));
+                redial::internal::ToAbsl(ReasonName(action.reason)), ")"));
           }
           wait_ = action.until;
           reason_ = action.reason;

@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "policies/backoff_math.h"
@@ -20,8 +23,8 @@ using testing::FailedWith;
 using testing::RetryView;
 
 constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
-constexpr Jitter kJitters[] = {Jitter::kFull, Jitter::kEqual, Jitter::kDecorrelated,
-                               Jitter::kProportional};
+constexpr Jitter kJitters[] = {Jitter::kFull,         Jitter::kEqual,  Jitter::kDecorrelated,
+                               Jitter::kProportional, Jitter::kUpward, Jitter::kSmooth};
 
 int64_t Delay(const Backoff& backoff, int attempts, uint64_t seed = 1) {
   const Outcome failed = FailedWith(absl::StatusCode::kUnavailable);
@@ -238,8 +241,114 @@ TEST(BackoffTest, NamesTheFieldThatMakesNoSense) {
   backoff = {};
   backoff.jitter = static_cast<Jitter>(9);
   EXPECT_EQ(Complaint(backoff),
-            "Retry.backoff.jitter is 9; it must be kNone, kFull, kEqual, kDecorrelated or "
-            "kProportional");
+            "Retry.backoff.jitter is 9; it must be kNone, kFull, kEqual, kDecorrelated, "
+            "kProportional, kUpward or kSmooth");
+  EXPECT_EQ(Complaint(Constant(absl::Seconds(1), Jitter::kUpward)),
+            "Retry.backoff.jitter is kUpward; it must be another one where kind isn't "
+            "kExponential");
+  EXPECT_EQ(Complaint(Exponential({.multiplier = 3, .jitter = Jitter::kSmooth})),
+            "Retry.backoff.jitter is kSmooth; it must be another one where kind isn't "
+            "kExponential with multiplier 2");
+  EXPECT_EQ(Complaint(CustomBackoff(nullptr)),
+            "Retry.backoff.function is empty; it must be callable");
+  EXPECT_EQ(Complaint(CustomBackoff([](const BackoffTurn&) { return absl::Seconds(1); },
+                                    -absl::Seconds(1))),
+            "Retry.backoff.cap is -1s; it must not be negative");
+}
+
+// gRFC A6: min(initial * m^(n-1), max) times a random number from 0.8 to 1.2.
+TEST(BackoffTest, GrpcsSpreadsByAFifth) {
+  const Backoff backoff = GrpcBackoff(absl::Seconds(1), absl::Seconds(120), 1.6);
+  EXPECT_EQ(internal::Jittered(backoff, backoff.PlainNanos(1), 0), 800'000'000);
+  EXPECT_EQ(internal::Jittered(backoff, backoff.PlainNanos(2), 0.5), 1'600'000'000);
+  EXPECT_EQ(internal::Jittered(backoff, backoff.PlainNanos(100), 1), 144'000'000'000);
+}
+
+// google-cloud-cpp, ExponentialBackoffPolicy: from the current delay to the next one, and at the
+// largest still over a whole range.
+TEST(BackoffTest, GoogleCloudsRangeSurvivesTheLargestDelay) {
+  const Backoff backoff = GoogleCloudBackoff(absl::Seconds(1), absl::Seconds(10), 2);
+  const auto range = [&](int attempts) {
+    const int64_t plain = backoff.PlainNanos(attempts);
+    return std::pair(absl::Nanoseconds(internal::Jittered(backoff, plain, 0)),
+                     absl::Nanoseconds(internal::Jittered(backoff, plain, 1)));
+  };
+  EXPECT_EQ(range(1), std::pair(absl::Seconds(1), absl::Seconds(2)));
+  EXPECT_EQ(range(2), std::pair(absl::Seconds(2), absl::Seconds(4)));
+  EXPECT_EQ(range(4), std::pair(absl::Seconds(8), absl::Seconds(10)));
+  EXPECT_EQ(range(5), std::pair(absl::Seconds(5), absl::Seconds(10)));
+  EXPECT_EQ(range(50), std::pair(absl::Seconds(5), absl::Seconds(10)));
+}
+
+// Polly, RetryHelper.DecorrelatedJitterBackoffV2 with draws of a half.
+TEST(BackoffTest, PollysStepsAlongItsCurve) {
+  const Backoff backoff = PollyBackoff(absl::Seconds(1), absl::InfiniteDuration());
+  const double expected[] = {0.8974049355792, 1.093003547381679, 2.0357479626216333,
+                             4.0459794227837556, 8.083631609820253};
+  for (int n = 0; n < 5; ++n) {
+    EXPECT_NEAR(static_cast<double>(internal::Smooth(backoff, n + 1, 0.5, 0.5)), 1e9 * expected[n],
+                1)
+        << n;
+  }
+  EXPECT_EQ(internal::Smooth(backoff, 1, 0, 0), 1) << "never nothing";
+  EXPECT_GT(internal::Smooth(backoff, std::numeric_limits<int>::max(), 0, 0.5), kMax / 2);
+}
+
+TEST(BackoffTest, NoDelayIsLongerThanTheLongest) {
+  for (const Jitter jitter : kJitters) {
+    const Backoff backoff =
+        Exponential({.base = absl::Seconds(1), .cap = absl::Seconds(10), .jitter = jitter});
+    for (int attempts = 1; attempts <= 8; ++attempts) {
+      int64_t longest = 0;
+      for (uint64_t seed = 1; seed <= 2000; ++seed) {
+        longest = std::max(longest, Delay(backoff, attempts, seed));
+      }
+      EXPECT_LE(longest, backoff.LongestNanos(attempts)) << static_cast<int>(jitter);
+      EXPECT_GT(longest, backoff.LongestNanos(attempts) * 3 / 4) << static_cast<int>(jitter);
+    }
+  }
+}
+
+TEST(BackoffTest, AFunctionOfOnesOwn) {
+  const Outcome failed = FailedWith(absl::StatusCode::kUnavailable, ECONNREFUSED);
+  const Backoff backoff = CustomBackoff(
+      [](const BackoffTurn& turn) {
+        EXPECT_EQ(turn.last->error, ECONNREFUSED);
+        return absl::Milliseconds(100) * turn.attempts * (1 + turn.draw);
+      },
+      absl::Seconds(1));
+  const View view = RetryView(failed, 3, 42);
+  EXPECT_NEAR(static_cast<double>(backoff.DelayNanos(view)), 300e6 * (1 + view.Uniform()), 1);
+  EXPECT_EQ(absl::Nanoseconds(backoff.DelayNanos(RetryView(failed, 100))), absl::Seconds(1));
+  EXPECT_EQ(absl::Nanoseconds(backoff.LongestNanos(1)), absl::Seconds(1));
+}
+
+TEST(BackoffTest, AFunctionsResultIsHeldToItsRange) {
+  const auto says = [](absl::Duration pause) {
+    return Delay(CustomBackoff([pause](const BackoffTurn&) { return pause; }), 1);
+  };
+  EXPECT_EQ(says(-absl::Seconds(1)), 0);
+  EXPECT_EQ(says(-absl::InfiniteDuration()), 0);
+  EXPECT_EQ(says(absl::InfiniteDuration()), kMax);
+  EXPECT_EQ(says(absl::Nanoseconds(1) / 4), 1);
+}
+
+TEST(BackoffTest, SaysWhatItIs) {
+  EXPECT_EQ(Exponential().ToString(), "50ms, doubled each time, at most 20s, with full jitter");
+  EXPECT_EQ(Constant(absl::Seconds(1)).ToString(), "1s, without jitter");
+  EXPECT_EQ(Linear(absl::Seconds(1), absl::InfiniteDuration()).ToString(),
+            "1s, as much more each time, with full jitter");
+  EXPECT_EQ(GrpcBackoff(absl::Seconds(1), absl::Seconds(9), 1.6).ToString(),
+            "1s, times 1.6 each time, at most 9s, with proportional jitter");
+  EXPECT_EQ(Decorrelated(absl::Seconds(1)).ToString(),
+            "1s, doubled each time, at most 20s, with decorrelated jitter");
+  EXPECT_EQ(PollyBackoff(absl::Seconds(1)).ToString(),
+            "1s, doubled each time, at most 20s, with smooth jitter");
+  EXPECT_EQ(GoogleCloudBackoff(absl::Seconds(1), absl::Seconds(9)).ToString(),
+            "1s, doubled each time, at most 9s, with upward jitter");
+  EXPECT_EQ(CustomBackoff([](const BackoffTurn&) { return absl::Seconds(1); }, absl::Seconds(5))
+                .ToString(),
+            "as a function says, at most 5s");
 }
 
 }  // namespace

@@ -542,6 +542,10 @@ TEST(CircuitBreakerTest, SaysWhichOptionMakesNoSense) {
        "CircuitBreaker.consecutive_failures is -1; it must not be negative"},
       {{.slow_after = absl::ZeroDuration()}, "CircuitBreaker.slow_after is 0; it must be positive"},
       {{.slow_ratio = 1.5}, "CircuitBreaker.slow_ratio is 1.5; it must be above 0 and at most 1"},
+      {{.open_time = CustomBackoff([](const BackoffTurn&) { return absl::Seconds(1); })},
+       "CircuitBreaker.open_time.function is a function; it must be empty: a breaker opens under "
+       "its "
+       "lock"},
       {{.open_time = For(absl::ZeroDuration())},
        "CircuitBreaker.open_time.base is 0; it must be positive"},
       {{.probes = 65}, "CircuitBreaker.probes is 65; it must be from 1 to 64"},

@@ -58,9 +58,10 @@ class DialerTest : public ::testing::Test {
   absl::Status DialUntil(const std::string& target, Deadline deadline) {
     const Target parsed = *Target::Parse(target);
     const std::stop_token stop = stop_.get_token();
-    Dialer dialer(parsed, deadline, stop, options_, network_);
+    Dialer dialer(parsed, deadline, stop, options_, network_, avoid_);
     auto stream = dialer.Run();
     tried_ = dialer.Tried();
+    connect_time_ = dialer.connect_time();
     peer_ = stream.ok() ? (*stream)->peer().ToString() : "";
     alive_after_success_ = network_.alive;
     failure_ = FailureOf(stream.status()).value_or(Failure());
@@ -75,6 +76,8 @@ class DialerTest : public ::testing::Test {
   std::stop_source stop_;
   Failure failure_;  // of the last dial
   std::vector<AddressTried> tried_;
+  std::vector<Address> avoid_;
+  absl::Duration connect_time_;
   std::string peer_;
   int alive_after_success_ = 0;
 };
@@ -169,6 +172,31 @@ TEST_F(DialerTest, TheLosersAreClosedAndKeptForTheStory) {
   EXPECT_THAT(network_.started, ElementsAre("0 [::1]:80", "10 10.0.0.7:80", "260 10.0.0.8:80"));
   EXPECT_THAT(tried_, ElementsAre(Tried("[::1]:80", ENETUNREACH, 10),
                                   Tried("10.0.0.7:80", ECANCELED, 255)));
+}
+
+TEST_F(DialerTest, AnAddressToAvoidComesLast) {
+  Resolve({}, {"10.0.0.7:80", "10.0.0.8:80"});
+  network_.plans["10.0.0.7:80"] = {.after_ms = 1};
+  network_.plans["10.0.0.8:80"] = {.after_ms = 1};
+  avoid_ = {Parse("10.0.0.7:80")};
+  EXPECT_EQ(Dial("tcp://cache:80"), absl::OkStatus());
+  EXPECT_EQ(peer_, "10.0.0.8:80");
+}
+
+TEST_F(DialerTest, WithOneAddressThereIsNothingToAvoid) {
+  network_.plans["127.0.0.1:80"] = {.after_ms = 3};
+  avoid_ = {Parse("127.0.0.1:80")};
+  EXPECT_EQ(Dial("tcp://127.0.0.1:80"), absl::OkStatus());
+  EXPECT_EQ(elapsed_ms(), 3);
+}
+
+// Of the one that won, without what was tried before it.
+TEST_F(DialerTest, TellsHowLongItTookToConnect) {
+  Resolve({}, {"10.0.0.7:80", "10.0.0.8:80"});
+  network_.plans["10.0.0.7:80"] = {.after_ms = 40, .error = ECONNREFUSED};
+  network_.plans["10.0.0.8:80"] = {.after_ms = 7};
+  EXPECT_EQ(Dial("tcp://cache:80"), absl::OkStatus());
+  EXPECT_EQ(connect_time_, Milliseconds(7));
 }
 
 TEST_F(DialerTest, OutOfDescriptorsIsResourceExhausted) {

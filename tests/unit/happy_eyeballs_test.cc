@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -24,7 +25,13 @@ constexpr auto kIpv6 = Address::Family::kIpv6;
 // does is written down, a line each.
 class Dial {
  public:
-  explicit Dial(HappyEyeballs::Options options = {}) : machine_(options) {}
+  explicit Dial(HappyEyeballs::Options options = {}) : machine_(std::move(options)) {}
+  // One that tries these last.
+  static HappyEyeballs::Options Avoiding(const std::string& names) {
+    HappyEyeballs::Options options;
+    for (const char name : names) options.avoid.push_back(Named(name));
+    return options;
+  }
 
   // At `ms`, the look-up of `family` answers with these ("a" to "f": IPv6 in capitals).
   void Answer(int ms, Address::Family family, const std::string& names) {
@@ -328,6 +335,47 @@ INSTANTIATE_TEST_SUITE_P(
         CurlCase{9, "a", "ABC", 50, 400,
                  "0 start A\n50 start a\n100 start B\n150 start C\n550 failed\n"}),
     [](const auto& tested) { return absl::StrCat("Case", tested.param.number); });
+
+TEST(HappyEyeballs, TriesThoseToAvoidLast) {
+  Dial dial(Dial::Avoiding("Aa"));
+  dial.Answer(0, kIpv6, "AB");
+  dial.Answer(0, kIpv4, "ab");
+  for (const char name : {'A', 'B', 'a', 'b'}) dial.Fails(name, 1);
+  EXPECT_EQ(dial.Run(), "0 start B\n1 start b\n2 start A\n3 start a\n4 failed\n");
+}
+
+TEST(HappyEyeballs, WithNothingElseTriesWhatIsToBeAvoided) {
+  Dial dial(Dial::Avoiding("a"));
+  dial.Answer(0, kIpv6, "");
+  dial.Answer(0, kIpv4, "a");
+  dial.Connects('a', 5);
+  EXPECT_EQ(dial.Run(), "0 start a\n5 won a\n");
+}
+
+// The other family may have a better one.
+TEST(HappyEyeballs, AnAddressToAvoidWaitsForTheOtherFamily) {
+  Dial dial(Dial::Avoiding("A"));
+  dial.Answer(3, kIpv6, "A");
+  dial.Answer(40, kIpv4, "a");
+  dial.Connects('a', 5);
+  EXPECT_EQ(dial.Run(), "40 start a\n45 won a\n");
+}
+
+TEST(HappyEyeballs, AnAddressToAvoidWaitsNoLongerThanTheResolutionDelay) {
+  Dial dial(Dial::Avoiding("A"));
+  dial.Answer(3, kIpv6, "A");
+  dial.Connects('A', 5);
+  EXPECT_EQ(dial.Run(), "53 start A\n58 won A\n");
+}
+
+// It is a wish: an address that doesn't answer isn't waited for longer than any other.
+TEST(HappyEyeballs, WhatIsToBeAvoidedIsTriedWhileTheOthersHang) {
+  Dial dial(Dial::Avoiding("a"));
+  dial.Answer(0, kIpv6, "");
+  dial.Answer(0, kIpv4, "ab");
+  dial.Connects('a', 5);
+  EXPECT_EQ(dial.Run(), "0 start b\n250 start a\n255 abort b\n255 won a\n");
+}
 
 }  // namespace
 }  // namespace redial::internal

@@ -28,7 +28,9 @@ PolicySet Set(PolicyList policies) {
 }
 
 PolicyPtr RetryEverySecond(int attempts) {
-  return Retry({.max_attempts = attempts, .backoff = Constant(absl::Seconds(1))});
+  return Retry({.max_attempts = attempts,
+                .backoff = Constant(absl::Seconds(1)),
+                .hint_jitter = absl::ZeroDuration()});
 }
 
 absl::Status Refused() {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -214,6 +215,12 @@ TEST(RetryBudgetTest, AsAwsMetersRetries) {
 TEST(RetryBudgetTest, ARetryThatThePeerAskedToPauseCostsWhatOverloadDoes) {
   const auto budget = RetryBudget({.retry_cost = 1, .overload_retry_cost = 2, .initial_tokens = 2});
   EXPECT_EQ(TakeAll(*budget, testing::WithHint(Refused(), absl::Seconds(1))), 1);
+}
+
+// No descriptors left: the server hasn't said anything.
+TEST(RetryBudgetTest, WhatThisHostHasRunOutOfIsNotOverload) {
+  const auto budget = RetryBudget({.retry_cost = 1, .overload_retry_cost = 2, .initial_tokens = 2});
+  EXPECT_EQ(TakeAll(*budget, FailedWith(absl::StatusCode::kResourceExhausted, EMFILE)), 2);
 }
 
 TEST(RetryBudgetTest, EndsACallWithItsFirstFailure) {

@@ -4,7 +4,7 @@
 //       redial::Retry(), redial::AttemptTimeout(absl::Milliseconds(500))});
 //
 //   auto learning = redial::AttemptTimeout({.timeout = absl::Seconds(2), .quantile = 0.99});
-//   std::cout << learning->snapshot().latency << '\n';  // of which 99% have kept below
+//   std::cout << learning->snapshot().timeout << '\n';  // three times what 99% kept below
 //
 // The call's own deadline holds all the same. Two of them: the shorter. It can cut short only what
 // heeds the attempt's deadline: redial's sockets do; a plain function must look at
