@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   redial::benchmarks::AddSocketBenchmarks(suite);
   redial::benchmarks::AddRoundTripBenchmarks(suite);
   redial::benchmarks::AddCallBenchmarks(suite);
+  redial::benchmarks::AddPolicyBenchmarks(suite);
   redial::benchmarks::AddOvershootBenchmarks(suite);
   redial::benchmarks::AddFiberBenchmarks(suite);
   redial::benchmarks::AddFiberCostBenchmarks(suite);

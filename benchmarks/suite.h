@@ -59,6 +59,7 @@ class Suite {
 void AddSocketBenchmarks(Suite& suite);
 void AddRoundTripBenchmarks(Suite& suite);
 void AddCallBenchmarks(Suite& suite);
+void AddPolicyBenchmarks(Suite& suite);
 void AddOvershootBenchmarks(Suite& suite);
 void AddFiberBenchmarks(Suite& suite);
 void AddFiberCostBenchmarks(Suite& suite);
