@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -16,11 +17,13 @@
 #include "redial/policy_set.h"
 #include "src/core/call_machine.h"
 #include "src/core/mix.h"
+#include "tests/support/processor.h"
 #include "tests/unit/bulkhead_kit.h"
 
 namespace redial {
 namespace {
 
+using testing::At;
 using testing::Caller;
 using Type = CallMachine::Action::Type;
 
@@ -114,6 +117,10 @@ void OnThreads(const std::function<void(uint64_t thread)>& body) {
   for (std::thread& thread : threads) thread.join();
 }
 
+void Spin(int turns) {
+  for (int i = 0; i < turns; ++i) std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
 struct Tally {
   std::atomic<int> served = 0, refused = 0, cancelled = 0, hung = 0;
   void Count(ThreadCall::End end) {
@@ -202,6 +209,43 @@ TEST(BulkheadThreadsTest, ManyTakersNeverOverdrawIt) {
   });
   EXPECT_LE(running.most(), 3);
   EXPECT_LT(strict, 1'000'000);
+  EXPECT_EQ(bulkhead->snapshot().in_use, 0);
+}
+
+// One gives its permit back while another begins to wait for it, at every distance from each other:
+// afterwards the permit is taken, or set aside for who waits.
+TEST(BulkheadThreadsTest, APermitThatComesBackMeetsWhoBeginsToWait) {
+  constexpr int kRounds = 30'000;
+  const auto bulkhead = Bulkhead({.max_concurrent = 1});
+  std::optional<Caller> newcomer;
+  Verdict verdict;
+  std::atomic<int> begun = 0, asked = 0;
+  std::thread comes([&] {
+    testing::MoveTo(0);
+    for (int round = 1; round <= kRounds; ++round) {
+      while (begun.load() < round) std::this_thread::yield();
+      verdict = newcomer->Ask(At(round));
+      asked = round;
+    }
+  });
+  std::atomic<int> forgotten = 0;
+  std::thread goes([&] {
+    testing::MoveTo(1);
+    for (int round = 1; round <= kRounds; ++round) {
+      Caller holder(*bulkhead);
+      EXPECT_EQ(holder.Ask(At(round)), Verdict::Admit());
+      newcomer.emplace(*bulkhead);
+      begun = round;
+      Spin(round * 7 % 4096);
+      holder.End(At(round));
+      while (asked.load() < round) std::this_thread::yield();
+      if (verdict != Verdict::Admit() && newcomer->woken == 0) ++forgotten;
+      newcomer.reset();
+    }
+  });
+  comes.join();
+  goes.join();
+  EXPECT_EQ(forgotten, 0);
   EXPECT_EQ(bulkhead->snapshot().in_use, 0);
 }
 

@@ -1,7 +1,6 @@
 #include "src/core/striped_permits.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
 
 #include <atomic>
 #include <cstdint>
@@ -9,16 +8,12 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/processor.h"
+
 namespace redial::internal {
 namespace {
 
-// Threads of a test spread over what processors there are, and wander.
-void MoveTo(int processor) {
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(static_cast<size_t>(processor) % std::thread::hardware_concurrency(), &one);
-  (void)::sched_setaffinity(0, sizeof one, &one);  // where it isn't allowed, the kernel moves them
-}
+using testing::MoveTo;
 
 TEST(StripedPermitsTest, AsManyAsThereAre) {
   StripedPermits permits(3);
@@ -70,9 +65,9 @@ TEST(StripedPermitsTest, ThreadsNeverOverdrawThem) {
     std::atomic<int64_t> out = 0;
     std::atomic<int64_t> most = 0;
     std::vector<std::thread> threads;
-    for (int t = 0; t < 6; ++t) {
+    for (size_t t = 0; t < 6; ++t) {
       threads.emplace_back([&, t] {
-        for (int i = 0; i < 20'000; ++i) {
+        for (size_t i = 0; i < 20'000; ++i) {
           if (i % 500 == 0) MoveTo(t + i / 500);
           bool taken = permits.TryTake();
           if (!taken) {
@@ -96,32 +91,38 @@ TEST(StripedPermitsTest, ThreadsNeverOverdrawThem) {
   }
 }
 
-// With as many permits as threads, whoever looks for one finds one: those that wander meanwhile
-// mustn't make it seem that none is there.
-TEST(StripedPermitsTest, NobodyMissesAPermitThatWanders) {
-  constexpr int kThreads = 4;
-  StripedPermits permits(kThreads);
+// There are three permits. One thread takes up to two of them from its stripe and gives them back,
+// again and again; so the other, which looks everywhere, always finds one.
+TEST(StripedPermitsTest, NobodyMissesAPermitThatIsThere) {
+  StripedPermits permits(0);
   std::mutex owner;
   std::atomic<int> missed = 0;
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&, t] {
-      for (int i = 0; i < 20'000; ++i) {
-        if (i % 50 == 0) MoveTo(t + i / 50);
-        bool taken = permits.TryTake();
-        if (!taken) {
-          const std::lock_guard lock(owner);
-          taken = permits.TakeAny();
-        }
-        if (!taken) {
-          ++missed;
-          continue;
-        }
-        (void)permits.Give();
+  std::atomic<bool> done = false;
+  std::atomic<int> owed = 3;  // to be put into the stripe of the one that comes and goes
+  std::thread comes_and_goes([&] {
+    MoveTo(0);
+    permits.Add(owed.exchange(0));
+    while (!done) {
+      const int taken = (permits.TryTake() ? 1 : 0) + (permits.TryTake() ? 1 : 0);
+      if (taken == 0) ++missed;
+      permits.Add(taken);
+      if (const int n = owed.load(); n > 0) {
+        permits.Add(n);
+        owed -= n;
       }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
+    }
+  });
+  std::thread looks([&] {
+    MoveTo(1);
+    for (int i = 0; i < 20'000; ++i) {
+      while (owed.load() > 0) std::this_thread::yield();
+      const std::lock_guard lock(owner);
+      ++(permits.TakeAny() ? owed : missed);
+    }
+    done = true;
+  });
+  looks.join();
+  comes_and_goes.join();
   EXPECT_EQ(missed, 0);
 }
 
