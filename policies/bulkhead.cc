@@ -2,7 +2,7 @@
 // StripedPermits): then a permit is one atomic to take and one to give back. All the rest stands
 // under a lock: the line, whether it is overloaded, and the debt, which is how many permits a lowered
 // limit has yet to take back. Whatever changes one of these or gives a permit back ends with `Serve`,
-// which pays the debt, hands free permits to those who wait, and sets the gate; so outside the lock
+// which pays the debt, hands free permits to those who wait, and sets the gate. So outside the lock
 // nobody waits while a permit is free, but for one that was given back this moment, whose giver is
 // on its way.
 #include "redial/policies/bulkhead.h"
@@ -116,9 +116,9 @@ class Compartment final : public BulkheadPolicy {
     return ticket != nullptr && WaitLine::InLine(*ticket);
   }
 
-  [[gnu::cold]] Verdict JudgeClosely(const View& view) const;
-  [[gnu::cold]] Verdict ReserveClosely(const View& view, Ticket& ticket);
-  [[gnu::cold]] void PassOn(const Outcome& outcome);
+  [[gnu::cold, gnu::noinline]] Verdict JudgeClosely(const View& view) const;
+  [[gnu::cold, gnu::noinline]] Verdict ReserveClosely(const View& view, Ticket& ticket);
+  [[gnu::cold, gnu::noinline]] void PassOn(const Outcome& outcome);
 
   bool NobodyIsAhead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return line_.waiting() == 0 && debt_ == 0;
@@ -130,9 +130,12 @@ class Compartment final : public BulkheadPolicy {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StandInLine(Ticket& ticket, const View& view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GiveBack(Ticket& ticket, int priority) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Serve(Notices* notices, Wakeups& wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Serve(Wakeups& wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ServeNext(Wakeups& wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellOfOverload(Notices* notices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OpenIfQuiet() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (NobodyIsAhead() && told_overloaded_ == Overloaded()) permits_.Open();
+  }
 
   const absl::Status check_;
   internal::Configuration<Config> config_;
@@ -145,7 +148,7 @@ class Compartment final : public BulkheadPolicy {
   int64_t debt_ ABSL_GUARDED_BY(mu_) = 0;
   // The latest that anybody has told of: who parks or leaves says no time.
   Instant latest_ ABSL_GUARDED_BY(mu_) = Instant::FromNanos(std::numeric_limits<int64_t>::min());
-  bool told_overloaded_ ABSL_GUARDED_BY(mu_) = false;
+  bool told_overloaded_ ABSL_GUARDED_BY(mu_) = false;  // the latest that observers know
   int64_t waited_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
@@ -232,7 +235,8 @@ Verdict Compartment::ReserveClosely(const View& view, Ticket& ticket) {
     default:
       break;
   }
-  Serve(view.notices, wake);
+  Serve(wake);
+  TellOfOverload(view.notices);
   if (ticket.state() == State::kOffered) line_.Grant(ticket);
   return Standing(ticket, view, config);
 }
@@ -247,7 +251,7 @@ void Compartment::Void(Token token, Ticket* ticket) {
   Wakeups wake;
   const StdMutexLock lock(mu_);
   GiveBack(*ticket, PriorityOf(token));
-  Serve(nullptr, wake);
+  Serve(wake);
 }
 
 // Its permit goes to others; its owner is held up elsewhere, and keeps a place if there is one.
@@ -269,7 +273,7 @@ void Compartment::Park(Ticket& ticket) {
   } else if (ticket.state() == State::kWaiting) {
     line_.Park(ticket, 0);
   }
-  Serve(nullptr, wake);
+  Serve(wake);
 }
 
 void Compartment::Leave(Ticket& ticket) {
@@ -278,7 +282,7 @@ void Compartment::Leave(Ticket& ticket) {
   const StdMutexLock lock(mu_);
   if (ticket.state() == State::kOffered) permits_.Add(1);
   line_.Leave(ticket);
-  Serve(nullptr, wake);
+  Serve(wake);
 }
 
 void Compartment::Settle(Token, const Outcome& outcome) {
@@ -289,15 +293,15 @@ void Compartment::PassOn(const Outcome& outcome) {
   Wakeups wake;
   const StdMutexLock lock(mu_);
   latest_ = std::max(latest_, outcome.ended);
-  Serve(outcome.notices, wake);
+  Serve(wake);
+  TellOfOverload(outcome.notices);
 }
 
-void Compartment::Serve(Notices* notices, Wakeups& wake) {
+void Compartment::Serve(Wakeups& wake) {
   if (!NobodyIsAhead()) permits_.Close();  // before looking for permits
   if (debt_ > 0) debt_ -= permits_.TakeUpTo(debt_);
   while (line_.waiting() > 0 && permits_.TakeUpTo(1) == 1) ServeNext(wake);
-  if (NobodyIsAhead()) permits_.Open();
-  TellOfOverload(notices);
+  OpenIfQuiet();
 }
 
 // Hands over one permit. The longest wait tells of overload, also where the newest is served: its own
@@ -317,14 +321,19 @@ void Compartment::ServeNext(Wakeups& wake) {
   permits_.Add(1);
 }
 
+// A change that came about where nobody could be told keeps the gate closed, so that the next call
+// that ends comes by and tells it.
 void Compartment::TellOfOverload(Notices* notices) {
-  if (notices == nullptr || told_overloaded_ == Overloaded()) return;
+  if (told_overloaded_ == Overloaded()) return;
   constexpr std::string_view kStates[] = {"flowing", "overloaded"};
-  notices->Add({.policy = name(),
-                .label = config_.current().options.label,
-                .from = kStates[told_overloaded_ ? 1 : 0],
-                .to = kStates[told_overloaded_ ? 0 : 1]});
+  if (notices != nullptr) {
+    notices->Add({.policy = name(),
+                  .label = config_.current().options.label,
+                  .from = kStates[told_overloaded_ ? 1 : 0],
+                  .to = kStates[told_overloaded_ ? 0 : 1]});
+  }
   told_overloaded_ = !told_overloaded_;
+  OpenIfQuiet();
 }
 
 BulkheadPolicy::Snapshot Compartment::snapshot() const {
@@ -356,7 +365,7 @@ absl::Status Compartment::Reconfigure(const BulkheadOptions& options) {
     permits_.Add(-debt_);
     debt_ = 0;
   }
-  Serve(nullptr, wake);
+  Serve(wake);
   return absl::OkStatus();
 }
 

@@ -165,6 +165,24 @@ TEST_F(OverloadTest, AWaitForAnotherPolicyIsNotHeldAgainstIt) {
   EXPECT_EQ(third.woken, 0);
 }
 
+// Who leaves has nobody to tell; the next attempt that ends does it.
+TEST_F(OverloadTest, AnEndThatNobodyCouldTellOfIsToldNext) {
+  Begin({.max_concurrent = 1});
+  Caller& first = Enter(0);
+  Caller& second = Enter(99);
+  PassTo(first, 101);
+  EXPECT_EQ(Told(notices_), "Bulkhead/:flowing>overloaded");
+  second.Vanish();
+  EXPECT_FALSE(bulkhead_->snapshot().overloaded);
+  running_->End(At(102));
+  EXPECT_EQ(Told(notices_), "Bulkhead/:overloaded>flowing");
+  Caller next(*bulkhead_);
+  next.view.notices = &notices_;
+  EXPECT_EQ(next.Ask(At(103)), kAdmitted);
+  next.End(At(104));
+  EXPECT_EQ(Told(notices_), "");
+}
+
 TEST_F(OverloadTest, AnotherTargetHoldsAtOnce) {
   Begin({.max_concurrent = 1});
   Caller& first = Enter(0);

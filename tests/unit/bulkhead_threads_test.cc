@@ -113,6 +113,7 @@ class ThreadCall final : public WakeSource {
 
 void OnThreads(const std::function<void(uint64_t thread)>& body) {
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (uint64_t t = 0; t < kThreads; ++t) threads.emplace_back([&body, t] { body(t); });
   for (std::thread& thread : threads) thread.join();
 }

@@ -65,6 +65,7 @@ TEST(StripedPermitsTest, ThreadsNeverOverdrawThem) {
     std::atomic<int64_t> out = 0;
     std::atomic<int64_t> most = 0;
     std::vector<std::thread> threads;
+    threads.reserve(6);
     for (size_t t = 0; t < 6; ++t) {
       threads.emplace_back([&, t] {
         for (size_t i = 0; i < 20'000; ++i) {
