@@ -12,82 +12,39 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
-#include <string>
 #include <string_view>
 
-#include "absl/strings/str_cat.h"
+#include "policies/bulkhead_config.h"
 #include "policies/codel.h"
-#include "policies/config_hash.h"
 #include "policies/configuration.h"
-#include "policies/invalid.h"
 #include "policies/wait_line.h"
 #include "redial/time.h"
-#include "src/core/mix.h"
 #include "src/core/mutex.h"
 #include "src/core/striped_permits.h"
 
 namespace redial {
 namespace {
 
+using internal::BulkheadConfig;
 using internal::StdMutexLock;
 using internal::WaitLine;
 using Counts = BulkheadOptions::Counts;
 using Order = BulkheadOptions::Order;
 using State = Ticket::State;
 
-constexpr std::string_view kName = "Bulkhead";
-constexpr int kMost = 1'000'000;
-
-struct Config {
-  explicit Config(const BulkheadOptions& o)
-      : options(o),
-        max_queue(static_cast<size_t>(o.max_queue)),
-        max_wait(ToNanos(o.max_wait)),
-        codel{.target_nanos = ToNanos(o.target_delay),
-              .interval_nanos = ToNanos(o.target_interval)} {}
-
-  bool bounds_waits() const { return max_wait != std::numeric_limits<int64_t>::max(); }
-
-  BulkheadOptions options;
-  size_t max_queue;
-  int64_t max_wait;
-  internal::Codel::Options codel;
-};
-
-absl::Status Check(const BulkheadOptions& o) {
-  if (o.max_concurrent < 1 || o.max_concurrent > kMost) {
-    return internal::Invalid(kName, "max_concurrent", absl::StrCat(o.max_concurrent),
-                             absl::StrCat("be from 1 to ", kMost));
-  }
-  if (o.max_queue < 0 || o.max_queue > kMost) {
-    return internal::Invalid(kName, "max_queue", absl::StrCat(o.max_queue),
-                             absl::StrCat("be from 0 to ", kMost));
-  }
-  if (o.max_wait <= absl::ZeroDuration()) {
-    return internal::Invalid(kName, "max_wait", o.max_wait,
-                             "be positive; for no wait at all, max_queue is 0");
-  }
-  if (o.target_delay <= absl::ZeroDuration()) {
-    return internal::Invalid(kName, "target_delay", o.target_delay, "be positive");
-  }
-  if (o.target_interval <= absl::ZeroDuration() || o.target_interval == absl::InfiniteDuration()) {
-    return internal::Invalid(kName, "target_interval", o.target_interval, "be positive and finite");
-  }
-  return absl::OkStatus();
-}
-
 class Compartment final : public BulkheadPolicy {
  public:
   explicit Compartment(const BulkheadOptions& options)
-      : BulkheadPolicy(
-            {.name = kName, .capabilities = CapabilitiesFor(options), .rank = Rank::kBulkhead}),
-        check_(Check(options)),
-        config_(Config(check_.ok() ? options : BulkheadOptions())),
+      : BulkheadPolicy({.name = internal::kBulkheadName,
+                        .capabilities = CapabilitiesFor(options),
+                        .rank = Rank::kBulkhead}),
+        check_(internal::CheckBulkhead(options)),
+        config_(BulkheadConfig(check_.ok() ? options : BulkheadOptions())),
         permits_(config_.current().options.max_concurrent),
         codel_(config_.current().codel) {}
 
   absl::Status Validate() const override { return check_; }
-  uint64_t Fingerprint() const override;
+  uint64_t Fingerprint() const override { return config_.current().Fingerprint(); }
   const void* CurrentConfig() const override { return &config_.current(); }
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
@@ -99,7 +56,7 @@ class Compartment final : public BulkheadPolicy {
 
   BulkheadPolicy::Snapshot snapshot() const override;
   absl::Status Reconfigure(const BulkheadOptions& options) override;
-  void Describe(Description& description) const override;
+  void Describe(Description& d) const override { config_.current().Describe(d); }
   void Measure(absl::FunctionRef<void(const Gauge&)> visit) const override;
 
  private:
@@ -126,7 +83,7 @@ class Compartment final : public BulkheadPolicy {
   bool Overloaded() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return line_.waiting() > 0 && codel_.overloaded();
   }
-  Verdict Standing(const Ticket& ticket, const View& view, const Config& config) const
+  Verdict Standing(const Ticket& ticket, const View& view, const BulkheadConfig& config) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StandInLine(Ticket& ticket, const View& view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GiveBack(Ticket& ticket, int priority) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -138,7 +95,7 @@ class Compartment final : public BulkheadPolicy {
   }
 
   const absl::Status check_;
-  internal::Configuration<Config> config_;
+  internal::Configuration<BulkheadConfig> config_;
   internal::StripedPermits permits_;
   std::atomic<int64_t> refused_{0};
 
@@ -152,20 +109,6 @@ class Compartment final : public BulkheadPolicy {
   int64_t waited_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
-uint64_t Compartment::Fingerprint() const {
-  const BulkheadOptions& o = config_.current().options;
-  return internal::ConfigHash(kName)
-      .Add(internal::HashName(o.label))
-      .Add(static_cast<uint64_t>(o.counts))
-      .Add(static_cast<uint64_t>(o.max_concurrent))
-      .Add(static_cast<uint64_t>(o.max_queue))
-      .Add(static_cast<uint64_t>(o.order))
-      .Add(o.max_wait)
-      .Add(o.target_delay)
-      .Add(o.target_interval)
-      .hash();
-}
-
 Verdict Compartment::Judge(const View& view) const {
   if (!InLine(view.ticket) && permits_.MayTake()) [[likely]] {
     return Verdict::Admit();
@@ -174,7 +117,7 @@ Verdict Compartment::Judge(const View& view) const {
 }
 
 Verdict Compartment::JudgeClosely(const View& view) const {
-  const Config& config = config_.Of(view.config);
+  const BulkheadConfig& config = config_.Of(view.config);
   const StdMutexLock lock(mu_);
   if (InLine(view.ticket)) {
     const Verdict verdict = Standing(*view.ticket, view, config);
@@ -186,7 +129,8 @@ Verdict Compartment::JudgeClosely(const View& view) const {
 }
 
 // How it stands with one that is in line.
-Verdict Compartment::Standing(const Ticket& ticket, const View& view, const Config& config) const {
+Verdict Compartment::Standing(const Ticket& ticket, const View& view,
+                              const BulkheadConfig& config) const {
   switch (ticket.state()) {
     case State::kRefused:
       return Verdict::Reject(WaitLine::RefusedFor(ticket));
@@ -210,7 +154,7 @@ Verdict Compartment::Reserve(const View& view, Token& token, Ticket* ticket) {
 }
 
 Verdict Compartment::ReserveClosely(const View& view, Ticket& ticket) {
-  const Config& config = config_.Of(view.config);
+  const BulkheadConfig& config = config_.Of(view.config);
   Wakeups wake;
   const StdMutexLock lock(mu_);
   latest_ = std::max(latest_, view.now);
@@ -351,7 +295,7 @@ BulkheadPolicy::Snapshot Compartment::snapshot() const {
 }
 
 absl::Status Compartment::Reconfigure(const BulkheadOptions& options) {
-  if (absl::Status status = Check(options); !status.ok()) return status;
+  if (absl::Status status = internal::CheckBulkhead(options); !status.ok()) return status;
   Wakeups wake;
   const StdMutexLock lock(mu_);
   const BulkheadOptions& before = config_.current().options;
@@ -359,7 +303,7 @@ absl::Status Compartment::Reconfigure(const BulkheadOptions& options) {
     return absl::InvalidArgumentError("Bulkhead.counts can't be changed; make another bulkhead");
   }
   debt_ += before.max_concurrent - options.max_concurrent;
-  config_.Replace(Config(options));
+  config_.Replace(BulkheadConfig(options));
   codel_.Reconfigure(config_.current().codel, latest_);
   if (debt_ < 0) {
     permits_.Add(-debt_);
@@ -367,38 +311,6 @@ absl::Status Compartment::Reconfigure(const BulkheadOptions& options) {
   }
   Serve(wake);
   return absl::OkStatus();
-}
-
-void Compartment::Describe(Description& d) const {
-  const BulkheadOptions& o = config_.current().options;
-  const bool calls = o.counts == Counts::kCalls;
-  const bool judges_waits = o.max_queue > 0 && o.target_delay < absl::InfiniteDuration();
-  d.does.push_back(absl::StrCat("lets at most ", o.max_concurrent, calls ? " call" : " attempt",
-                                o.max_concurrent == 1 ? "" : "s", " run at a time"));
-  if (o.max_queue == 0) {
-    d.does.push_back("refuses whoever finds no permit");
-  } else {
-    d.does.push_back(
-        absl::StrCat("lets up to ", o.max_queue, " more wait",
-                     o.max_wait < absl::InfiniteDuration()
-                         ? absl::StrCat(", each at most ", absl::FormatDuration(o.max_wait))
-                         : std::string(),
-                     ", the higher priority first, then the oldest"));
-    d.queueing = o.max_wait;
-  }
-  if (judges_waits) {
-    d.does.push_back(
-        absl::StrCat("after ", absl::FormatDuration(o.target_interval),
-                     " in which everyone waited longer than ", absl::FormatDuration(o.target_delay),
-                     ", refuses whoever has waited ", absl::FormatDuration(2 * o.target_delay),
-                     o.order == Order::kLifoUnderOverload ? " and serves the newest first" : ""));
-  }
-  d.shares = "its permits and its line";
-  if (judges_waits && o.max_wait <= 2 * o.target_delay) {
-    d.warnings.push_back(absl::StrCat("Bulkhead.target_delay does nothing: at most ",
-                                      absl::FormatDuration(o.max_wait),
-                                      " is waited, and only twice the target is too long."));
-  }
 }
 
 void Compartment::Measure(absl::FunctionRef<void(const Gauge&)> visit) const {

@@ -35,8 +35,6 @@ namespace redial::internal {
 
 class StripedPermits {
  public:
-  static constexpr int64_t kMost = 1'000'000'000;
-
   explicit StripedPermits(int64_t n) { Add(n); }
 
   // Whether `TryTake` would take one. Relaxed: who passes the gate just as it closes takes a permit

@@ -31,8 +31,7 @@ std::string Told(Notices& notices) {
   return text;
 }
 
-// One permit, and a line of which everybody has waited `waited_ms` at the moment when the permit comes
-// back, an interval after the first came.
+// One permit, and a line before it.
 class OverloadTest : public ::testing::Test {
  protected:
   void Begin(const BulkheadOptions& options) {
