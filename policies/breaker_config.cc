@@ -122,11 +122,11 @@ void BreakerConfig::Describe(Description& description) const {
       o.counts == CircuitBreakerOptions::Counts::kCalls ? "calls" : "attempts";
   std::string window = absl::StrCat("the latest ", o.window.count, " ", ToAbsl(what));
   if (o.window.kind == BreakerWindow::Kind::kTime) {
-    window = absl::StrCat("the ", ToAbsl(what), " of the last ", DurationText(o.window.length));
+    window = absl::StrCat("the ", ToAbsl(what), " of the last ", absl::FormatDuration(o.window.length));
   } else if (o.window.kind == BreakerWindow::Kind::kMovingAverage) {
     window = absl::StrCat("a moving average over ", o.window.count, " ", ToAbsl(what));
   }
-  std::string opens = absl::StrCat("refuses for ", DurationText(o.open_time.base),
+  std::string opens = absl::StrCat("refuses for ", absl::FormatDuration(o.open_time.base),
                                    " and longer when ", o.failure_ratio * 100, "% of ", window,
                                    " have failed (of at least ", o.minimum_throughput, ")");
   if (o.consecutive_failures > 0) {
@@ -134,7 +134,7 @@ void BreakerConfig::Describe(Description& description) const {
   }
   if (o.slow_after != absl::InfiniteDuration()) {
     absl::StrAppend(&opens, ", or ", o.slow_ratio * 100, "% took longer than ",
-                    DurationText(o.slow_after));
+                    absl::FormatDuration(o.slow_after));
   }
   description.does.push_back(std::move(opens));
   description.does.push_back(

@@ -15,7 +15,6 @@
 #include "policies/invalid.h"
 #include "policies/latency_window.h"
 #include "redial/time.h"
-#include "src/core/format.h"
 #include "src/core/mutex.h"
 #include "src/core/striped.h"
 
@@ -211,10 +210,10 @@ Proposal Hedger::Propose(const View& view) const {
 void Hedger::Describe(Description& description) const {
   const HedgeOptions& o = config_.current().options;
   const std::string when =
-      o.delay ? absl::StrCat("after ", internal::DurationText(*o.delay))
+      o.delay ? absl::StrCat("after ", absl::FormatDuration(*o.delay))
               : absl::StrCat("when it has taken longer than ", o.quantile * 100,
-                             "% of the attempts of the last ", internal::DurationText(o.window),
-                             " (at least ", internal::DurationText(o.min_delay),
+                             "% of the attempts of the last ", absl::FormatDuration(o.window),
+                             " (at least ", absl::FormatDuration(o.min_delay),
                              ", and not before ", o.min_samples, " have succeeded)");
   description.does.push_back(absl::StrCat(
       "starts a second attempt beside one ", when, ", if the call is idempotent; at most ",

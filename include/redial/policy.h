@@ -148,7 +148,7 @@ class REDIAL_EXPORT Policy {
   // Gives back what the attempt held and learns from it; an aborted outcome proves nothing.
   virtual void Settle(Token token, const Outcome& outcome);
   // A candidate was dropped, and this policy was among those that rejected it: comes once for each
-  // candidate. `Judge` may be asked any number of times, so whoever counts its refusals does it here.
+  // candidate that would have started otherwise, so not where no retry was wanted or none was safe. `Judge` may be asked any number of times, so whoever counts its refusals does it here.
   virtual void Refused(const View& view);
   // A call is over. Comes once for each call that began, also where an exception leaves it.
   virtual void Conclude(const Conclusion& end);

@@ -14,6 +14,16 @@ bool EndsWhatIsInFlight(ReasonSet reasons) {
   return reasons.Has(Reason::kFailFast) || reasons.Has(Reason::kGaveUp);
 }
 
+// Nobody refused it: it would not have started anyway.
+bool NobodyWantedIt(ReasonSet reasons) {
+  for (const Reason reason :
+       {Reason::kNotRetried, Reason::kNotRetriable, Reason::kExhausted, Reason::kUnsafe,
+        Reason::kFailFast, Reason::kGaveUp, Reason::kDeadline}) {
+    if (reasons.Has(reason)) return true;
+  }
+  return false;
+}
+
 // A deadline from its instant's nanoseconds.
 Deadline Restored(int64_t nanos) {
   if (nanos == Deadline::Never().instant().nanos()) return Deadline::Never();
@@ -364,7 +374,7 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
 void CallMachine::Refuse(const Verdict& verdict) {
   if (verdict.rejects()) {
     Drop();
-    if (rejected_ != 0) TellRefusers();
+    if (rejected_ != 0 && !NobodyWantedIt(reasons_)) TellRefusers();
     if (candidate_.kind == AttemptKind::kHedge) return;  // the attempts in flight go on
     if (verdict.has_next()) next_admission_ = verdict.at();
     FinishFailed(verdict.reason());

@@ -19,7 +19,6 @@ namespace redial {
 namespace {
 
 using internal::Count;
-using internal::DurationText;
 using internal::ToAbsl;
 
 constexpr int kUnlimited = std::numeric_limits<int>::max();
@@ -113,20 +112,20 @@ class Explainer {
     const absl::Duration timeout = *calls_.timeout;
     const absl::Duration attempt = joined_.attempt_timeout;
     if (attempt >= timeout && attempt != absl::InfiniteDuration()) {
-      Warn(absl::StrCat(ToAbsl(joined_.shortest), " gives an attempt ", DurationText(attempt),
-                        ", and the whole call has ", DurationText(timeout),
+      Warn(absl::StrCat(ToAbsl(joined_.shortest), " gives an attempt ", absl::FormatDuration(attempt),
+                        ", and the whole call has ", absl::FormatDuration(timeout),
                         ": an attempt that hangs leaves no time for another."));
     } else if (attempt == absl::InfiniteDuration() && timeout == absl::InfiniteDuration()) {
       Warn("Neither the call nor an attempt has a time limit: one that hangs, hangs for good.");
     } else if (attempt == absl::InfiniteDuration() && retries_ && said_.max_attempts > 1) {
       Warn(absl::StrCat("No AttemptTimeout: an attempt that hangs uses up the call's ",
-                        DurationText(timeout), ", and no retry follows."));
+                        absl::FormatDuration(timeout), ", and no retry follows."));
     } else if (retries_ && said_.max_attempts > 1 && joined_.pauses >= timeout &&
                joined_.pauses != absl::InfiniteDuration()) {
       Warn(absl::StrCat("The pauses between ",
                         Count(static_cast<uint64_t>(said_.max_attempts), "attempt"),
-                        " come to up to ", DurationText(joined_.pauses), ", and the call has ",
-                        DurationText(timeout), ": the last of them may never start."));
+                        " come to up to ", absl::FormatDuration(joined_.pauses), ", and the call has ",
+                        absl::FormatDuration(timeout), ": the last of them may never start."));
     }
   }
 
@@ -160,8 +159,8 @@ class Explainer {
     const absl::Duration limit =
         std::min(joined_.attempt_timeout, calls_.timeout.value_or(absl::InfiniteDuration()));
     if (joined_.hedge_after >= limit && limit != absl::InfiniteDuration()) {
-      Warn(absl::StrCat("Hedges would start after ", DurationText(joined_.hedge_after),
-                        ", but an attempt has ended by then: it has ", DurationText(limit), "."));
+      Warn(absl::StrCat("Hedges would start after ", absl::FormatDuration(joined_.hedge_after),
+                        ", but an attempt has ended by then: it has ", absl::FormatDuration(limit), "."));
     }
   }
 
@@ -169,7 +168,7 @@ class Explainer {
     if (said_.max_attempts == kUnlimited) return "any number, until its time is up";
     std::string text = Count(static_cast<uint64_t>(said_.max_attempts), "attempt");
     if (joined_.attempt_timeout != absl::InfiniteDuration()) {
-      absl::StrAppend(&text, " of at most ", DurationText(joined_.attempt_timeout), " each");
+      absl::StrAppend(&text, " of at most ", absl::FormatDuration(joined_.attempt_timeout), " each");
     }
     return absl::StrCat("at most ", text);
   }
@@ -178,13 +177,13 @@ class Explainer {
     if (said_.max_time == absl::InfiniteDuration()) {
       return calls_.timeout ? "no limit" : "no limit but the call's timeout";
     }
-    std::string text = absl::StrCat("at most ", DurationText(said_.max_time));
+    std::string text = absl::StrCat("at most ", absl::FormatDuration(said_.max_time));
     if (calls_.timeout && said_.max_time == *calls_.timeout) {
       absl::StrAppend(&text, ", its timeout");
     } else if (retries_ && joined_.hinted_pauses > absl::ZeroDuration()) {
-      absl::StrAppend(&text, ", of which ", DurationText(joined_.pauses), " are pauses");
+      absl::StrAppend(&text, ", of which ", absl::FormatDuration(joined_.pauses), " are pauses");
       if (joined_.hinted_pauses > joined_.pauses) {
-        absl::StrAppend(&text, " (", DurationText(joined_.hinted_pauses),
+        absl::StrAppend(&text, " (", absl::FormatDuration(joined_.hinted_pauses),
                         " if the peer asks for it)");
       }
     }

@@ -116,7 +116,7 @@ TEST(ConclusionTest, NamesAllThatRefused) {
   EXPECT_EQ(Told({Retry({.max_attempts = 1}), RetryBudget({.initial_tokens = 0}), FailFast()})
                 .Play([](int, AttemptKind) { return Fails(1); }),
             "settled UNAVAILABLE fail_fast attempts=1 after=1 last=UNAVAILABLE "
-            "by=Retry by=FailFast by=RetryBudget. ");
+            "by=FailFast by=Retry by=RetryBudget. ");
 }
 
 TEST(ConclusionTest, WhatTheEngineEndsNobodyRefused) {

@@ -33,8 +33,9 @@ Explanation Explained(PolicyList policies, const CallFacts& calls = {}) {
 
 PolicyPtr Thrice() {
   return Retry({.max_attempts = 3,
-                .backoff = Constant(absl::Milliseconds(100)),
-                .max_hint_excess = absl::ZeroDuration()});
+                .backoff = Constant(absl::Milliseconds(100), Jitter::kFull),
+ .overload_backoff = Constant(absl::Milliseconds(100), Jitter::kFull),
+               .max_hint_excess = absl::ZeroDuration()});
 }
 
 TEST(ExplainTest, NothingIsOneAttempt) {
@@ -52,7 +53,7 @@ TEST(ExplainTest, TheWorstCaseIsThatOfAllTogether) {
   const Explanation said = Explained({Thrice(), AttemptTimeout(absl::Milliseconds(500))});
   EXPECT_EQ(said.max_attempts, 3);
   EXPECT_GE(said.max_time, absl::Milliseconds(1700));
-  EXPECT_THAT(said.text, HasSubstr("at most 3 attempts of at most 500 ms each\n"));
+  EXPECT_THAT(said.text, HasSubstr("at most 3 attempts of at most 500ms each\n"));
   EXPECT_THAT(said.text, HasSubstr("of calls that aren't declared idempotent only what provably"));
   EXPECT_THAT(said.warnings, IsEmpty());
 }
@@ -61,7 +62,7 @@ TEST(ExplainTest, TheCallsTimeoutBoundsItAll) {
   const Explanation said = Explained({Thrice(), AttemptTimeout(absl::Milliseconds(500))},
                                      {.timeout = absl::Seconds(1), .idempotent = true});
   EXPECT_EQ(said.max_time, absl::Seconds(1));
-  EXPECT_THAT(said.text, HasSubstr("at most 1 s, its timeout\n"));
+  EXPECT_THAT(said.text, HasSubstr("at most 1s, its timeout\n"));
   EXPECT_THAT(said.text, HasSubstr("the calls are idempotent"));
 }
 
@@ -87,19 +88,20 @@ TEST(ExplainTest, WarnsOfWhatContradictsItself) {
   const std::vector<Contradiction> all = {
       {{Thrice(), AttemptTimeout(absl::Seconds(5))},
        {.timeout = absl::Seconds(2)},
-       "AttemptTimeout gives an attempt 5 s, and the whole call has 2 s: an attempt that hangs "
+       "AttemptTimeout gives an attempt 5s, and the whole call has 2s: an attempt that hangs "
        "leaves "
        "no time for another."},
       {{Thrice()},
        {.timeout = absl::Seconds(2)},
-       "No AttemptTimeout: an attempt that hangs uses up the call's 2 s, and no retry follows."},
+       "No AttemptTimeout: an attempt that hangs uses up the call's 2s, and no retry follows."},
       {{Report()},
        {.timeout = absl::InfiniteDuration()},
        "Neither the call nor an attempt has a time limit: one that hangs, hangs for good."},
-      {{Retry({.max_attempts = 5, .backoff = Constant(absl::Seconds(1))}),
+      {{Retry({.max_attempts = 5, .backoff = Constant(absl::Seconds(1)),
+               .overload_backoff = Constant(absl::Seconds(1))}),
         AttemptTimeout(absl::Milliseconds(100))},
        {.timeout = absl::Seconds(3)},
-       "The pauses between 5 attempts come to up to 4 s, and the call has 3 s: the last of them "
+       "The pauses between 5 attempts come to up to 4s, and the call has 3s: the last of them "
        "may "
        "never start."},
       {{Retry({.max_attempts = 1})}, {}, "No retry can ever start: Retry allows one attempt."},
@@ -122,7 +124,7 @@ TEST(ExplainTest, WarnsOfWhatContradictsItself) {
        "No hedge can ever start: Retry allows one attempt, and hedges are counted."},
       {{Hedge({.delay = absl::Seconds(1)}), AttemptTimeout(absl::Milliseconds(500))},
        {},
-       "Hedges would start after 1 s, but an attempt has ended by then: it has 500 ms."},
+       "Hedges would start after 1s, but an attempt has ended by then: it has 500ms."},
       {{Hedge({.max_ratio = 0})},
        {},
        "Hedge.max_ratio is 0: after the first hedge there is no other."},
@@ -153,8 +155,8 @@ TEST(ExplainTest, SaysWhatIsShared) {
       Explained({CircuitBreaker({.consecutive_failures = 5, .slow_after = absl::Seconds(1)})}).text,
       HasSubstr(
           "CircuitBreaker\n"
-          "  refuses for 5 s and longer when 50% of the attempts of the last 10 s have failed (of "
-          "at least 20), or 5 in a row, or 100% took longer than 1 s\n"
+          "  refuses for 5s and longer when 50% of the attempts of the last 10s have failed (of "
+          "at least 20), or 5 in a row, or 100% took longer than 1s\n"
           "  then tries with 1 probe\n"
           "  shared by all who hold it: its state and what it counted\n"));
 }

@@ -301,7 +301,7 @@ TEST(HedgeTest, SaysWhatItDoes) {
   EXPECT_EQ(
       description.does[0],
       "starts a second attempt beside one when it has taken longer than 95% of the attempts of "
-      "the last 30 s (at least 1 ms, and not before 100 have succeeded), if the call is "
+      "the last 30s (at least 1ms, and not before 100 have succeeded), if the call is "
       "idempotent; at most 1 in a call, and in the long run one for each 20 attempts");
   EXPECT_EQ(description.max_hedges, 1);
   EXPECT_EQ(description.hedge_after, absl::Milliseconds(1));

@@ -138,8 +138,11 @@ TEST(PolicyCallsTest, WhatMayHaveRunIsNotRepeated) {
     return ++calls == 1 ? RetryAfter(absl::UnavailableError("busy"), absl::Seconds(3))
                         : absl::OkStatus();
   };
-  EXPECT_EQ(Call({.operation = "INCR"}, Set({RetryEverySecond(3)}), asks_for_a_pause),
-            absl::OkStatus());
+  const PolicyPtr exactly = Retry({.max_attempts = 3,
+                                   .backoff = Constant(absl::Seconds(1)),
+                                   .overload_backoff = Constant(absl::Seconds(1)),
+                                   .hint_jitter = absl::ZeroDuration()});
+  EXPECT_EQ(Call({.operation = "INCR"}, Set({exactly}), asks_for_a_pause), absl::OkStatus());
   EXPECT_EQ(calls, 2);
   EXPECT_EQ(runtime.elapsed(), absl::Seconds(3));
 }
