@@ -112,8 +112,7 @@ absl::Status Check(const MetricsOptions& options) {
 class Recorder final : public MetricsPolicy {
  public:
   explicit Recorder(MetricsOptions options)
-      : MetricsPolicy(
-            {.name = {kName, sizeof kName - 1}, .capabilities = kReserves | kSettles | kConcludes}),
+      : MetricsPolicy({.name = {kName, sizeof kName - 1}, .capabilities = kSettles | kConcludes}),
         check_(Check(options)),
         bounds_(std::move(options.buckets)),
         buckets_(check_.ok() ? Nanos(bounds_) : std::vector<int64_t>()) {}
@@ -125,13 +124,9 @@ class Recorder final : public MetricsPolicy {
     return hash.hash();
   }
 
-  Verdict Reserve(const View& view, Token& token, Ticket*) override {
-    if (view.kind != AttemptKind::kFirst) token = KindOf(view);
-    return Verdict::Admit();
-  }
-  void Settle(Token token, const Outcome& outcome) override {
+  void Settle(Token, const Outcome& outcome) override {
     const bool ok = outcome.ok() && !outcome.aborted;
-    if (!ok || token != kFirst) SettleClosely(token, outcome, ok);
+    if (!ok || outcome.kind != AttemptKind::kFirst) SettleClosely(outcome, ok);
   }
   void Conclude(const Conclusion& end) override {
     if (end.ok && end.attempts == 1 && end.outcome->started == end.began) [[likely]] {
@@ -147,21 +142,11 @@ class Recorder final : public MetricsPolicy {
   void Measure(absl::FunctionRef<void(const Gauge&)> visit) const override;
 
  private:
-  // Tokens: which kind the attempt is, and of a retry what it follows.
-  static constexpr Token kFirst = 0;
-  static constexpr Token kHedge = 1;
-  static constexpr Token kRetry = 2;
-
-  static Token KindOf(const View& view) {
-    if (view.kind == AttemptKind::kHedge) return kHedge;
-    return kRetry +
-           (view.last == nullptr ? ResultOf(absl::StatusCode::kUnknown) : ResultOf(*view.last));
-  }
   void Record(HistogramCells& histogram, Instant from, Instant to) const {
     const int64_t nanos = NanosBetween(from, to);
     histogram.Add(buckets_.IndexOf(nanos), nanos);
   }
-  [[gnu::cold]] void SettleClosely(Token token, const Outcome& outcome, bool ok);
+  [[gnu::cold]] void SettleClosely(const Outcome& outcome, bool ok);
   [[gnu::cold]] void ConcludeClosely(const Conclusion& end);
 
   LatencyHistogram Gather(HistogramCells Cells::* histogram) const;
@@ -177,12 +162,13 @@ class Recorder final : public MetricsPolicy {
   std::map<std::string_view, int64_t> refusals_ ABSL_GUARDED_BY(mu_);
 };
 
-void Recorder::SettleClosely(Token token, const Outcome& outcome, bool ok) {
+void Recorder::SettleClosely(const Outcome& outcome, bool ok) {
   Cells& cells = cells_.Mine();
-  if (token == kHedge) {
+  if (outcome.kind == AttemptKind::kHedge) {
     Count(cells.hedges);
-  } else if (token >= kRetry) {
-    Count(cells.retries[token - kRetry]);
+  } else if (outcome.kind == AttemptKind::kRetry) {
+    const bool value = outcome.follows == absl::StatusCode::kOk;
+    Count(cells.retries[value ? kFailedResult : ResultOf(outcome.follows)]);
   }
   if (ok) return;  // Conclude comes
   Count(cells.attempts[ResultOf(outcome)]);

@@ -58,11 +58,14 @@ struct Outcome {
   bool aborted = false;
   // The operation returned a value that a policy counts as a failure.
   bool failed_result = false;
+  AttemptKind kind = AttemptKind::kFirst;
   bool has_retry_after = false;
   int64_t retry_after_nanos = 0;  // what the peer asked for
   // How long connecting took, which is a round trip, and more where a packet was lost; 0 where nobody
   // knows.
   int64_t connect_nanos = 0;
+  // Of a retry: the code of the failure that it followed, OK where that was a value.
+  absl::StatusCode follows = absl::StatusCode::kOk;
   Instant started;
   Instant ended;
   // For predicates; null where the attempt was abandoned. They live as long as this outcome can be

@@ -58,6 +58,7 @@ CallMachine::~CallMachine() {
   view_.notices = nullptr;
   for (int i = 0; i < live_count_; ++i) {
     Outcome abandoned = Abandoned(live_[i].started, view_.now);
+    Identify(live_[i], abandoned);
     SettleAll(live_[i], abandoned);
   }
   if (holds_call_) SettleCall(Reason::kCancelled, nullptr);
@@ -111,7 +112,7 @@ void CallMachine::Answered(Instant now, int id, Answer answer) {
   if (at < 0) return;
   Advance(now);
   outcome.aborted |= live_[at].aborted;
-  outcome.started = live_[at].started;
+  Identify(live_[at], outcome);
   outcome.ended = view_.now;
   outcome.failed_result = !outcome.aborted && IsFailure(outcome);
   SettleAll(live_[at], outcome);
@@ -260,15 +261,14 @@ class CallMachine::Reservation {
 
 Verdict CallMachine::TryToLaunch() {
   Live& live = live_[live_count_];
-  if (policies_.slots() > 0) return ReserveAndLaunch(live);
+  for (const auto& member : policies_.settlers()) live.tokens[member.slot] = 0;
+  if (!policies_.reservers().empty()) return ReserveAndLaunch(live);
   Launch(live, ProposeAll());
   return Verdict::Admit();
 }
 
 Verdict CallMachine::ReserveAndLaunch(Live& live) {
   candidate_.tickets.Make(policies_.queues(), wake_);
-  for (const auto& member : policies_.settlers()) live.tokens[member.slot] = 0;
-
   Reservation reservation(*this, live);
   const Verdict verdict = Restrict(reservation.ReserveAll());
   if (verdict.admits(view_.now)) {
@@ -352,6 +352,7 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
   live.kind = kind;
   live.aborted = false;
   live.started = view_.now;
+  if (kind == AttemptKind::kRetry) live.follows = last_->code;
   Deadline until = view_.deadline;
   if (proposal.attempt_timeout_nanos != Proposal::kNone) {
     until = Earlier(until, Deadline::AfterNanos(view_.now, proposal.attempt_timeout_nanos));
@@ -455,6 +456,12 @@ int CallMachine::Find(int id) const {
     if (live_[i].id == id) return i;
   }
   return -1;
+}
+
+void CallMachine::Identify(const Live& live, Outcome& outcome) {
+  outcome.started = live.started;
+  outcome.kind = live.kind;
+  if (live.kind == AttemptKind::kRetry) outcome.follows = live.follows;
 }
 
 bool CallMachine::IsFailure(Outcome& outcome) const {

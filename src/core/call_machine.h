@@ -30,6 +30,7 @@
 #include <new>
 #include <optional>
 
+#include "absl/status/status.h"
 #include "redial/conclusion.h"
 #include "redial/fault.h"
 #include "redial/policy.h"
@@ -74,7 +75,7 @@ class CallMachine {
   void Wake(Instant now);
   void Cancel(Instant now);
   void Answered(Instant now, int id, Answer answer);
-  // `outcome.started`, `ended` and `failed_result` are filled in here. What `status` and `result`
+  // `outcome.kind`, `follows`, `started`, `ended` and `failed_result` are filled in here. What `status` and `result`
   // point to stays valid until the next attempt is acknowledged or the machine is gone.
   void AttemptDone(Instant now, int id, Outcome& outcome);
 
@@ -107,6 +108,7 @@ class CallMachine {
     int id;
     AttemptKind kind;
     bool aborted;
+    absl::StatusCode follows;  // of a retry
     Instant started;
     std::array<Token, PolicySet::kMaxPolicies> tokens;
   };
@@ -173,6 +175,8 @@ class CallMachine {
     return HasTicket(member) ? &candidate_.tickets[member.queue] : nullptr;
   }
   int Find(int id) const;
+  // Which attempt it is of.
+  static void Identify(const Live& live, Outcome& outcome);
   bool IsFailure(Outcome& outcome) const;
   void SettleAll(const Live& live, Outcome& outcome);
   void Settle(const PolicySet::Member& member, Token token, Outcome& outcome);

@@ -34,6 +34,10 @@ class Scribe final : public Policy {
   const void* CurrentConfig() const override { return &config_; }
   void Settle(Token, const Outcome& outcome) override {
     absl::StrAppend(&told, outcome.aborted ? "gone " : "settled ");
+    if (outcome.kind == AttemptKind::kHedge) absl::StrAppend(&told, "hedge ");
+    if (outcome.kind == AttemptKind::kRetry) {
+      absl::StrAppend(&told, "after ", absl::StatusCodeToString(outcome.follows), " ");
+    }
   }
   void Conclude(const Conclusion& end) override {
     EXPECT_EQ(end.config, &config_);
@@ -106,13 +110,13 @@ TEST(ConclusionTest, OfASuccessAfterAFailure) {
   EXPECT_EQ(Told({ThreeAtOnce()}).Play([](int id, AttemptKind) {
     return id == 0 ? Fails(5) : Succeeds(2);
   }),
-            "settled settled ok OK none attempts=2 after=7 last=OK. ");
+            "settled settled after UNAVAILABLE ok OK none attempts=2 after=7 last=OK. ");
 }
 
 TEST(ConclusionTest, NamesAllThatRefused) {
   EXPECT_EQ(Told({ThreeAtOnce()}).Play([](int, AttemptKind) { return Fails(1); }),
-            "settled settled settled UNAVAILABLE exhausted attempts=3 after=3 last=UNAVAILABLE "
-            "by=Retry. ");
+            "settled settled after UNAVAILABLE settled after UNAVAILABLE UNAVAILABLE exhausted "
+            "attempts=3 after=3 last=UNAVAILABLE by=Retry. ");
   EXPECT_EQ(Told({Retry({.max_attempts = 1}), RetryBudget({.initial_tokens = 0}), FailFast()})
                 .Play([](int, AttemptKind) { return Fails(1); }),
             "settled UNAVAILABLE fail_fast attempts=1 after=1 last=UNAVAILABLE "
@@ -144,7 +148,7 @@ TEST(ConclusionTest, ComesBeforeTheLosersHaveReturned) {
   EXPECT_EQ(Told({std::make_shared<Hedges>()}).Play([](int, AttemptKind kind) {
     return kind == AttemptKind::kHedge ? Succeeds(3) : Hangs();
   }),
-            "settled ok OK none attempts=2 after=5 last=OK. gone ");
+            "settled hedge ok OK none attempts=2 after=5 last=OK. gone ");
 }
 
 TEST(ConclusionTest, OfAValueThatCountsAsAFailure) {

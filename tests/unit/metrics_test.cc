@@ -232,18 +232,6 @@ TEST(MetricsTest, ManyAttemptsAreMany) {
   EXPECT_EQ(s.attempts_of_calls, 47);
 }
 
-// A candidate that another policy refuses after Metrics has reserved is no retry.
-TEST(MetricsTest, WhatWasVoidedIsNotCounted) {
-  const auto metrics = Metrics();
-  const Outcome failed = testing::FailedWith(StatusCode::kUnavailable);
-  Token token = 0;
-  EXPECT_EQ(metrics->Reserve(testing::RetryView(failed, 1), token, nullptr), Verdict::Admit());
-  metrics->Void(token, nullptr);
-  EXPECT_EQ(metrics->snapshot().retries.total(), 0);
-  metrics->Settle(token, failed);
-  EXPECT_EQ(metrics->snapshot().retries.of(StatusCode::kUnavailable), 1);
-}
-
 TEST(MetricsTest, CodesThatNobodyKnowsAreUnknown) {
   const auto metrics = Metrics();
   metrics->Settle(0, testing::FailedWith(static_cast<StatusCode>(4711)));
