@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <string_view>
 
 namespace redial {
 namespace {
@@ -515,36 +514,6 @@ void CallMachine::Conclude(Reason reason, const Outcome* outcome) {
   } else {
     ConcludeFailed(end);
   }
-}
-
-// Out of the way of calls that succeed.
-[[gnu::cold, gnu::noinline]] void CallMachine::ConcludeFailed(Conclusion& end) {
-  if (end.reason == Reason::kCancelled) {
-    end.code = absl::StatusCode::kCancelled;
-  } else if (end.outcome != nullptr && end.outcome->failed_result) {
-    end.code = absl::StatusCode::kOk;
-  } else if (view_.deadline.expired(view_.now)) {
-    end.code = absl::StatusCode::kDeadlineExceeded;
-  } else {
-    end.code = end.outcome != nullptr ? end.outcome->code : absl::StatusCode::kUnavailable;
-  }
-  std::array<std::string_view, PolicySet::kMaxPolicies> names;
-  size_t count = 0;
-  for (const auto& member : policies_.all()) {
-    if ((rejected_ >> member.place & 1) != 0) names[count++] = member.policy->name();
-  }
-  end.refused_by = absl::MakeConstSpan(names).first(count);
-  TellConcluders(end);
-}
-
-[[gnu::cold, gnu::noinline]] void CallMachine::ConcludeLeft() {
-  Conclusion end;
-  end.code = absl::StatusCode::kUnknown;
-  end.attempts = view_.attempts;
-  end.began = view_.began;
-  end.ended = view_.now;
-  if (last_) end.outcome = &*last_;
-  TellConcluders(end);
 }
 
 void CallMachine::TellConcluders(Conclusion& end) {
