@@ -320,6 +320,7 @@ TEST(AttemptTimeoutTest, ThreadsLearnTogether) {
   const auto policy = AttemptTimeout({.timeout = absl::Hours(1), .quantile = 1});
   Learn(*policy, 1, absl::Milliseconds(1));
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 1; t <= 4; ++t) {
     threads.emplace_back([&policy, t] {
       for (int i = 0; i < kEach; ++i) {

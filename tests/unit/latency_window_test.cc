@@ -113,6 +113,7 @@ TEST(LatencyWindowTest, ThreadsCountEachSampleOnce) {
   RecentQuantile median(0.5);
   window.Add(kMs, At(0));  // the first one begins a slice, which others don't wait for
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&window, &median, t] {
       for (int64_t i = 0; i < kEach; ++i) {
@@ -130,6 +131,7 @@ TEST(LatencyWindowTest, ThreadsCountEachSampleOnce) {
 TEST(LatencyWindowTest, ThreadsTurnSlicesTogether) {
   LatencyWindow window({.length = absl::Milliseconds(40), .min_samples = 1});
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&window] {
       for (int64_t i = 0; i < 20'000; ++i) window.Add(kMs, At(i / 10));
