@@ -267,6 +267,8 @@ void Timeouts::Describe(Description& d) const {
     d.does.push_back(absl::StrCat("gives no attempt less than ", o.round_trips, " round trips"));
   }
   d.attempt_timeout = o.timeout;
+  if (o.share != 0) d.attempt_share = o.share;
+  if (o.share_among != 0) d.attempt_share = std::min(d.attempt_share, 1.0 / o.share_among);
   if (o.quantile != 0) d.shares = "the latencies that it has seen";
   const int64_t round_trip = round_trip_.Get();
   if (o.round_trips != 0 && Scaled(round_trip, o.round_trips) > ToNanos(o.timeout)) {

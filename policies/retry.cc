@@ -76,7 +76,8 @@ struct Config {
     return std::max(options.backoff.LongestNanos(attempts),
                     options.overload_backoff.LongestNanos(attempts));
   }
-  absl::Duration AllPauses() const;
+  // All of them together, at most; `overloaded`: where the peer says that it has enough.
+  absl::Duration AllPauses(bool overloaded) const;
 
   RetryOptions options;
   int64_t max_hint_excess;
@@ -100,15 +101,16 @@ Verdict Config::PauseAfter(const View& view) const {
   return Verdict::NotBefore(Plus(last.ended, pause), reason);
 }
 
-absl::Duration Config::AllPauses() const {
+absl::Duration Config::AllPauses(bool overloaded) const {
   absl::Duration sum = absl::ZeroDuration();
   const int pauses = options.max_attempts - 1;
-  const auto lasting = [](int64_t nanos) {
+  const auto longest = [&](int n) {
+    const int64_t nanos = overloaded ? LongestPause(n) : options.backoff.LongestNanos(n);
     return nanos == std::numeric_limits<int64_t>::max() ? absl::InfiniteDuration()
                                                         : absl::Nanoseconds(nanos);
   };
-  for (int n = 1; n <= std::min(pauses, kAddedUp); ++n) sum += lasting(LongestPause(n));
-  if (pauses > kAddedUp) sum += lasting(LongestPause(pauses)) * (pauses - kAddedUp);
+  for (int n = 1; n <= std::min(pauses, kAddedUp); ++n) sum += longest(n);
+  if (pauses > kAddedUp) sum += longest(pauses) * (pauses - kAddedUp);
   return sum;
 }
 
@@ -202,9 +204,10 @@ void Retrying::Describe(Description& d) const {
   if (o.distinct_endpoint) {
     d.does.emplace_back("prefers an address on which no attempt of the call has failed");
   }
-  d.pauses = config.AllPauses();
+  d.pauses = config.AllPauses(/*overloaded=*/false);
   d.hinted_pauses =
-      d.pauses + (o.max_hint_excess + o.hint_jitter) * (static_cast<int64_t>(o.max_attempts) - 1);
+      config.AllPauses(/*overloaded=*/true) +
+      (o.max_hint_excess + o.hint_jitter) * (static_cast<int64_t>(o.max_attempts) - 1);
   if (d.pauses == absl::ZeroDuration()) {
     d.warnings.emplace_back("Retry.backoff is 0: retries follow without a pause.");
   } else if (o.backoff.function == nullptr && o.backoff.jitter == Jitter::kNone) {

@@ -33,10 +33,12 @@ struct Description {
   // How it bounds a call; the set joins them by minimum.
   int max_attempts = std::numeric_limits<int>::max();         // hedges included
   absl::Duration attempt_timeout = absl::InfiniteDuration();  // the longest it gives an attempt
+  // Of what remains until the call's deadline, the share that it gives an attempt at most.
+  double attempt_share = 1;
   // At most, all pauses before retries together, if there are as many attempts as it allows; by
   // maximum.
   absl::Duration pauses = absl::ZeroDuration();
-  // Longer than that if the peer asks for it (RetryAfter).
+  // The same, if the peer says that it has enough, or asks for longer ones (RetryAfter).
   absl::Duration hinted_pauses = absl::ZeroDuration();
   // Hedges beside each attempt, and how long after it the first one starts at the earliest.
   int max_hedges = 0;

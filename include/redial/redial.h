@@ -26,6 +26,7 @@
 #include "redial/policies/metrics.h"
 #include "redial/policies/predicate.h"
 #include "redial/policies/rate_limit.h"
+#include "redial/policies/recommended.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"
 #include "redial/policies/retry_budget.h"

@@ -34,6 +34,7 @@ struct Joined {
   std::string_view fewest;  // who allows the fewest
   absl::Duration attempt_timeout = absl::InfiniteDuration();
   std::string_view shortest;
+  double attempt_share = 1;
   absl::Duration pauses = absl::ZeroDuration();
   absl::Duration hinted_pauses = absl::ZeroDuration();
   absl::Duration queueing = absl::ZeroDuration();
@@ -54,6 +55,7 @@ Joined Join(const std::vector<Described>& all) {
       joined.attempt_timeout = d.attempt_timeout;
       joined.shortest = policy->name();
     }
+    joined.attempt_share = std::min(joined.attempt_share, d.attempt_share);
     joined.pauses = std::max(joined.pauses, d.pauses);
     joined.hinted_pauses = std::max({joined.hinted_pauses, d.hinted_pauses, d.pauses});
     joined.queueing = std::max(joined.queueing, d.queueing);
@@ -74,6 +76,10 @@ class Explainer {
       member.policy->Describe(all_.back().description);
     }
     joined_ = Join(all_);
+    if (calls.timeout && joined_.attempt_share < 1) {
+      joined_.attempt_timeout =
+          std::min(joined_.attempt_timeout, *calls.timeout * joined_.attempt_share);
+    }
     retries_ = set.retries();
     hedges_ = joined_.max_hedges > 0 && calls.idempotent.value_or(true);
   }
@@ -112,20 +118,22 @@ class Explainer {
     const absl::Duration timeout = *calls_.timeout;
     const absl::Duration attempt = joined_.attempt_timeout;
     if (attempt >= timeout && attempt != absl::InfiniteDuration()) {
-      Warn(absl::StrCat(ToAbsl(joined_.shortest), " gives an attempt ", absl::FormatDuration(attempt),
-                        ", and the whole call has ", absl::FormatDuration(timeout),
+      Warn(absl::StrCat(ToAbsl(joined_.shortest), " gives an attempt ",
+                        absl::FormatDuration(attempt), ", and the whole call has ",
+                        absl::FormatDuration(timeout),
                         ": an attempt that hangs leaves no time for another."));
     } else if (attempt == absl::InfiniteDuration() && timeout == absl::InfiniteDuration()) {
       Warn("Neither the call nor an attempt has a time limit: one that hangs, hangs for good.");
-    } else if (attempt == absl::InfiniteDuration() && retries_ && said_.max_attempts > 1) {
+    } else if (attempt == absl::InfiniteDuration() && joined_.attempt_share == 1 && retries_ &&
+               said_.max_attempts > 1) {
       Warn(absl::StrCat("No AttemptTimeout: an attempt that hangs uses up the call's ",
                         absl::FormatDuration(timeout), ", and no retry follows."));
     } else if (retries_ && said_.max_attempts > 1 && joined_.pauses >= timeout &&
                joined_.pauses != absl::InfiniteDuration()) {
-      Warn(absl::StrCat("The pauses between ",
-                        Count(static_cast<uint64_t>(said_.max_attempts), "attempt"),
-                        " come to up to ", absl::FormatDuration(joined_.pauses), ", and the call has ",
-                        absl::FormatDuration(timeout), ": the last of them may never start."));
+      Warn(absl::StrCat(
+          "The pauses between ", Count(static_cast<uint64_t>(said_.max_attempts), "attempt"),
+          " come to up to ", absl::FormatDuration(joined_.pauses), ", and the call has ",
+          absl::FormatDuration(timeout), ": the last of them may never start."));
     }
   }
 
@@ -160,7 +168,8 @@ class Explainer {
         std::min(joined_.attempt_timeout, calls_.timeout.value_or(absl::InfiniteDuration()));
     if (joined_.hedge_after >= limit && limit != absl::InfiniteDuration()) {
       Warn(absl::StrCat("Hedges would start after ", absl::FormatDuration(joined_.hedge_after),
-                        ", but an attempt has ended by then: it has ", absl::FormatDuration(limit), "."));
+                        ", but an attempt has ended by then: it has ", absl::FormatDuration(limit),
+                        "."));
     }
   }
 
@@ -168,7 +177,8 @@ class Explainer {
     if (said_.max_attempts == kUnlimited) return "any number, until its time is up";
     std::string text = Count(static_cast<uint64_t>(said_.max_attempts), "attempt");
     if (joined_.attempt_timeout != absl::InfiniteDuration()) {
-      absl::StrAppend(&text, " of at most ", absl::FormatDuration(joined_.attempt_timeout), " each");
+      absl::StrAppend(&text, " of at most ", absl::FormatDuration(joined_.attempt_timeout),
+                      " each");
     }
     return absl::StrCat("at most ", text);
   }

@@ -34,8 +34,8 @@ Explanation Explained(PolicyList policies, const CallFacts& calls = {}) {
 PolicyPtr Thrice() {
   return Retry({.max_attempts = 3,
                 .backoff = Constant(absl::Milliseconds(100), Jitter::kFull),
- .overload_backoff = Constant(absl::Milliseconds(100), Jitter::kFull),
-               .max_hint_excess = absl::ZeroDuration()});
+                .overload_backoff = Constant(absl::Milliseconds(100), Jitter::kFull),
+                .max_hint_excess = absl::ZeroDuration()});
 }
 
 TEST(ExplainTest, NothingIsOneAttempt) {
@@ -64,6 +64,14 @@ TEST(ExplainTest, TheCallsTimeoutBoundsItAll) {
   EXPECT_EQ(said.max_time, absl::Seconds(1));
   EXPECT_THAT(said.text, HasSubstr("at most 1s, its timeout\n"));
   EXPECT_THAT(said.text, HasSubstr("the calls are idempotent"));
+}
+
+TEST(ExplainTest, AShareOfTheTimeoutIsATimeLimit) {
+  const Explanation said =
+      Explained({Thrice(), AttemptTimeout({.timeout = absl::Seconds(10), .share = 0.5})},
+                {.timeout = absl::Seconds(4)});
+  EXPECT_THAT(said.text, HasSubstr("at most 3 attempts of at most 2s each\n"));
+  EXPECT_THAT(said.warnings, IsEmpty());
 }
 
 TEST(ExplainTest, AHedgeIsAnAttemptToo) {
@@ -97,7 +105,8 @@ TEST(ExplainTest, WarnsOfWhatContradictsItself) {
       {{Report()},
        {.timeout = absl::InfiniteDuration()},
        "Neither the call nor an attempt has a time limit: one that hangs, hangs for good."},
-      {{Retry({.max_attempts = 5, .backoff = Constant(absl::Seconds(1)),
+      {{Retry({.max_attempts = 5,
+               .backoff = Constant(absl::Seconds(1)),
                .overload_backoff = Constant(absl::Seconds(1))}),
         AttemptTimeout(absl::Milliseconds(100))},
        {.timeout = absl::Seconds(3)},

@@ -64,7 +64,9 @@ class Closed final : public Policy {
 };
 
 PolicyPtr AtMost(int attempts) {
-  return Retry({.max_attempts = attempts, .backoff = Constant(absl::ZeroDuration())});
+  return Retry({.max_attempts = attempts,
+                .backoff = Constant(absl::ZeroDuration()),
+                .overload_backoff = Constant(absl::ZeroDuration())});
 }
 
 // One call of those policies and `metrics`.

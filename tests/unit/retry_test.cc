@@ -300,7 +300,7 @@ TEST(RetryTest, Describes) {
             "heeds a hint when to come back, up to 5s beyond its own pause, spread over 1s\n"
             "prefers an address on which no attempt of the call has failed");
   EXPECT_EQ(d.max_attempts, 4);
-  EXPECT_EQ(d.pauses, absl::Seconds(5 + 8 + 8));
+  EXPECT_EQ(d.pauses, absl::Seconds(2 + 4 + 8));
   EXPECT_EQ(d.hinted_pauses, absl::Seconds(21 + 3 * 6));
   EXPECT_TRUE(d.warnings.empty()) << d.warnings[0];
 }

@@ -1,0 +1,44 @@
+// Recommended: the policies to start from, where nobody has yet measured anything.
+//
+//   const redial::PolicyList shared = redial::Recommended({.label = "cache"});  // once a target
+//   auto reads = redial::Client::Create("tcp://cache:6379", shared);
+//   auto writes = redial::Client::Create("tcp://cache:6379", shared);
+//
+// They are
+//
+//   Retry          up to three attempts, pauses of 50 ms and more, longer after overload
+//   RetryBudget    at most one retry for ten successes, in the long run
+//   AttemptTimeout half of what remains for each attempt, or less once it is known what is usual
+//   CircuitBreaker refuses for a while when half of at least 20 attempts in 10 s have failed
+//   Report         where there is a sink
+//
+// and each default is argued for in docs/decisions/recommended.md. What isn't among them needs a figure
+// that only you know (Bulkhead, RateLimit), or costs the server something (Hedge).
+//
+// The policies share their state among all who hold the list: make one for each target, not one for
+// each client, and never one for two targets.
+#ifndef REDIAL_POLICIES_RECOMMENDED_H_
+#define REDIAL_POLICIES_RECOMMENDED_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "redial/export.h"
+#include "redial/policies/report.h"
+#include "redial/policy.h"
+
+namespace redial {
+
+struct RecommendedOptions {
+  std::string label = {};  // of the breaker, in events and metrics
+  // No attempt gets more, whatever remains. Positive.
+  absl::Duration attempt_timeout = absl::Seconds(10);
+  SinkPtr report = nullptr;
+};
+
+// Errors show when the list joins a set, as for each of its policies.
+REDIAL_EXPORT PolicyList Recommended(const RecommendedOptions& options = {});
+
+}  // namespace redial
+
+#endif  // REDIAL_POLICIES_RECOMMENDED_H_
