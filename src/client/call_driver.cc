@@ -74,6 +74,25 @@ CallEnd RunPlain(const CallDriver::Parts& parts) {
   return CallDriver(parts).GoOn(machine.Next());
 }
 
+CallMachine::Config ConfigOf(const CallContext& context, Deadline deadline, uint64_t seed,
+                             CallWaker& waker, Notices* notices) {
+  return {.deadline = deadline,
+          .idempotent = context.options.idempotent,
+          .seed = seed,
+          .wake = &waker,
+          .notices = notices,
+          .priority = context.options.priority};
+}
+
+// Apart from the others for the room that news needs.
+[[gnu::noinline]] CallEnd RunObserved(const CallContext& context, AttemptFunction attempt,
+                                      Instant began, Deadline deadline, uint64_t seed) {
+  Notices notices;
+  CallWaker waker;
+  CallMachine machine(context.policies, ConfigOf(context, deadline, seed, waker, &notices));
+  return CallDriver({context, attempt, machine, waker, &notices, began, deadline, seed}).Run();
+}
+
 }  // namespace
 
 CallObserver::~CallObserver() = default;
@@ -454,20 +473,12 @@ CallEnd RunCall(const CallContext& context, AttemptFunction attempt) {
   const Instant began = context.runtime.Now();
   const Deadline deadline = Earlier(options.deadline, Deadline::After(began, options.timeout));
   const uint64_t seed = options.seed ? *options.seed : context.runtime.NextSeed();
-  std::optional<Notices> notices;
-  if (IsObserved(context)) notices.emplace();
+  if (IsObserved(context)) return RunObserved(context, attempt, began, deadline, seed);
   CallWaker waker;
-  CallMachine machine(context.policies, {.deadline = deadline,
-                                         .idempotent = options.idempotent,
-                                         .seed = seed,
-                                         .wake = &waker,
-                                         .notices = notices ? &*notices : nullptr,
-                                         .priority = options.priority});
-  const CallDriver::Parts parts = {context, attempt,  machine, waker, notices ? &*notices : nullptr,
-                                   began,   deadline, seed};
-  if (notices || !IsPlain(context) || options.stop.stop_requested()) {
-    return CallDriver(parts).Run();
-  }
+  CallMachine machine(context.policies, ConfigOf(context, deadline, seed, waker, nullptr));
+  const CallDriver::Parts parts = {context, attempt, machine,  waker,
+                                   nullptr, began,   deadline, seed};
+  if (!IsPlain(context) || options.stop.stop_requested()) return CallDriver(parts).Run();
   return RunPlain(parts);
 }
 
