@@ -78,8 +78,8 @@ class CallMachine {
   void Wake(Instant now);
   void Cancel(Instant now);
   void Answered(Instant now, int id, Answer answer);
-  // `outcome.kind`, `follows`, `started`, `ended` and `failed_result` are filled in here. What `status` and `result`
-  // point to stays valid until the next attempt is acknowledged or the machine is gone.
+  // `outcome.kind`, `follows`, `started`, `ended` and `failed_result` are filled in here. What `status`
+  // and `result` point to stays valid until the next attempt is acknowledged or the machine is gone.
   void AttemptDone(Instant now, int id, Outcome& outcome);
 
   // The call is left, as by an exception: running attempts are settled as aborted, tickets leave their
