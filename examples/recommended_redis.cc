@@ -78,13 +78,13 @@ class Diary {
 
 // Requests stop after so long, or when a signal asks for it. To be called before other threads are
 // made: each inherits that these signals are blocked, so that they are left for this one.
-absl::StatusOr<redial::Task> StopLater(std::stop_source stop, int seconds) {
+absl::StatusOr<redial::Task> StopLater(const std::stop_source& stop, int seconds) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return redial::Runtime::Current().Spawn([=]() mutable {
+  return redial::Runtime::Current().Spawn([=] {
     const timespec left = {.tv_sec = seconds, .tv_nsec = 0};
     sigtimedwait(&signals, nullptr, &left);
     stop.request_stop();

@@ -127,8 +127,7 @@ void BreakerConfig::Describe(Description& description) const {
   } else if (o.window.kind == BreakerWindow::Kind::kMovingAverage) {
     window = absl::StrCat("a moving average over ", o.window.count, " ", ToAbsl(what));
   }
-  std::string opens = absl::StrCat("refuses for ", absl::FormatDuration(o.open_time.base),
-                                   " and longer when ", o.failure_ratio * 100, "% of ", window,
+  std::string opens = absl::StrCat("opens when ", o.failure_ratio * 100, "% of ", window,
                                    " have failed (of at least ", o.minimum_throughput, ")");
   if (o.consecutive_failures > 0) {
     absl::StrAppend(&opens, ", or ", o.consecutive_failures, " in a row");
@@ -138,8 +137,9 @@ void BreakerConfig::Describe(Description& description) const {
                     absl::FormatDuration(o.slow_after));
   }
   description.does.push_back(std::move(opens));
-  description.does.push_back(
-      absl::StrCat("then tries with ", Count(static_cast<uint64_t>(o.probes), "probe")));
+  description.does.push_back(absl::StrCat("then refuses for ", o.open_time.ToString(),
+                                          ", and tries with ",
+                                          Count(static_cast<uint64_t>(o.probes), "probe")));
   description.shares = "its state and what it counted";
 }
 

@@ -8,10 +8,11 @@
 namespace redial {
 
 PolicyList Recommended(const RecommendedOptions& options) {
-  PolicyList policies = {
-      Retry(), RetryBudget(),
-      AttemptTimeout({.timeout = options.attempt_timeout, .share = 0.5, .quantile = 0.99}),
-      CircuitBreaker({.label = options.label})};
+  const Backoff open_time = {
+      .base = absl::Seconds(5), .cap = absl::Seconds(30), .jitter = Jitter::kEqual};
+  PolicyList policies = {Retry(), RetryBudget(),
+                         AttemptTimeout({.timeout = options.attempt_timeout, .share = 0.5}),
+                         CircuitBreaker({.label = options.label, .open_time = open_time})};
   if (options.report != nullptr) policies.push_back(Report(options.report));
   return policies;
 }

@@ -177,12 +177,13 @@ TEST(ExplainTest, SaysWhatIsShared) {
                 "  shared by all who hold it: its tokens\n"));
   EXPECT_THAT(
       Explained({CircuitBreaker({.consecutive_failures = 5, .slow_after = absl::Seconds(1)})}).text,
-      HasSubstr(
-          "CircuitBreaker\n"
-          "  refuses for 5s and longer when 50% of the attempts of the last 10s have failed (of "
-          "at least 20), or 5 in a row, or 100% took longer than 1s\n"
-          "  then tries with 1 probe\n"
-          "  shared by all who hold it: its state and what it counted\n"));
+      HasSubstr("CircuitBreaker\n"
+                "  opens when 50% of the attempts of the last 10s have failed (of "
+                "at least 20), or 5 in a row, or 100% took longer than 1s\n"
+                "  then refuses for 5s, doubled each time, at most 5m, with equal jitter, and "
+                "tries with 1 "
+                "probe\n"
+                "  shared by all who hold it: its state and what it counted\n"));
 }
 
 }  // namespace

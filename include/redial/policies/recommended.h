@@ -8,7 +8,7 @@
 //
 //   Retry          up to three attempts, pauses of 50 ms and more, longer after overload
 //   RetryBudget    at most one retry for ten successes, in the long run
-//   AttemptTimeout half of what remains for each attempt, or less once it is known what is usual
+//   AttemptTimeout half of what remains for each attempt
 //   CircuitBreaker refuses for a while when half of at least 20 attempts in 10 s have failed
 //   Report         where there is a sink
 //
