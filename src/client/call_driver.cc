@@ -292,10 +292,14 @@ void CallDriver::Wait(const CallMachine::Action& wait) {
 }
 
 WaitResult CallDriver::WaitUntil(Deadline until) {
-  // Once the result is known, what is waited for has been told to end.
-  const std::stop_token stop = deliver_ ? std::stop_token() : context_.options.stop;
-  if (waker_ == nullptr) return runtime_.SleepUntil(until, stop);
-  return runtime_.Wait(waker_->event(), until, stop);
+  if (deliver_) {
+    // What is waited for has been told to end, and nothing may cut that short: no stop, and no call
+    // in whose attempt this one is made.
+    runtime_.WaitFor(waker_->event());
+    return WaitResult::kReady;
+  }
+  if (waker_ == nullptr) return runtime_.SleepUntil(until, context_.options.stop);
+  return runtime_.Wait(waker_->event(), until, context_.options.stop);
 }
 
 void CallDriver::Ask(int id) {

@@ -109,8 +109,10 @@ WaitResult Runtime::WaitFrom(Instant now, Source& source, Deadline deadline,
   return ToWaitResult(DoWait(now, sources, deadline, stop));
 }
 
+// Nobody is served: a guest that is over would end it.
 void Runtime::WaitFor(Source& source) {
-  while (Wait(source, Deadline::Never(), {}) != WaitResult::kReady) continue;
+  Source* const sources[] = {&source};
+  while (DoWait(Instant(), sources, Deadline::Never(), {}) != 0) continue;
 }
 
 WaitResult Runtime::SleepUntil(Deadline deadline, const std::stop_token& stop) {

@@ -13,13 +13,18 @@
 #include "absl/time/time.h"
 #include "redial/call.h"
 #include "redial/client.h"
+#include "redial/conclusion.h"
 #include "redial/failure.h"
 #include "redial/listener.h"
+#include "redial/policies/fail_fast.h"
 #include "redial/policies/hedge.h"
 #include "redial/policies/predicate.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"
+#include "redial/policy.h"
 #include "redial/policy_set.h"
+#include "redial/reason.h"
+#include "redial/runtime.h"
 #include "redial/socket.h"
 #include "tests/conformance/body.h"
 
@@ -290,6 +295,48 @@ CONFORM(Hedging, CallsNest) {
         });
       });
   EXPECT_EQ(outer.value_or(0), 7);
+}
+
+// Source: include/redial/policies/hedge.h: the losers return before the call does.
+CONFORM(Hedging, ACallThatIsGivenUpWaitsForItsOwnLosers) {
+  std::atomic<int> told = 0;
+  const absl::StatusOr<int> outer = Call(
+      Idempotent(), Set({Hedge({.delay = 3 * kDelay, .max_ratio = 1})}),
+      [&](const Attempt& attempt) -> absl::StatusOr<int> {
+        if (attempt.number() > 1) return 2;
+        return Call(Idempotent(), Set({Soon()}), [&](const Attempt& inner) -> absl::StatusOr<int> {
+          if (inner.number() == 1) {
+            Sleep(2 * kDelay);
+            return absl::UnavailableError("no");
+          }
+          const absl::Status ended = Hang(inner);
+          told += ended.code() == kCancelled ? 1 : 0;
+          return ended;
+        });
+      });
+  EXPECT_EQ(outer.value_or(0), 2);
+  EXPECT_EQ(told, 1);
+}
+
+// Source: include/redial/runtime.h: joins are cut short by nothing.
+CONFORM(Hedging, AnAttemptThatIsGivenUpStillJoins) {
+  std::atomic<bool> joined = false;
+  const absl::StatusOr<int> which =
+      Call(Idempotent(), Set({Soon()}), [&](const Attempt& attempt) -> absl::StatusOr<int> {
+        if (attempt.number() > 1) return 2;
+        bool done = false;
+        absl::StatusOr<Task> helper = runtime().Spawn([&] {
+          Sleep(3 * kDelay);
+          done = true;
+        });
+        if (!helper.ok()) return helper.status();
+        const absl::Status ended = Hang(attempt);
+        helper->Join();
+        joined = done;
+        return ended;
+      });
+  EXPECT_EQ(which.value_or(0), 2);
+  EXPECT_TRUE(joined);
 }
 
 }  // namespace
