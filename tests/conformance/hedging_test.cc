@@ -297,6 +297,24 @@ CONFORM(Hedging, CallsNest) {
   EXPECT_EQ(outer.value_or(0), 7);
 }
 
+// Source: include/redial/runtime.h: guests of the calls around a wait are served together.
+CONFORM(Hedging, ACallAroundOneThatHedgesIsServedToo) {
+  const PolicySet set = Set({Soon()});
+  std::atomic<bool> told = false;
+  const absl::StatusOr<int> outer =
+      Call(Idempotent(), set, [&](const Attempt& attempt) -> absl::StatusOr<int> {
+        if (attempt.number() > 1) return 2;
+        return Call(Idempotent(), Set({Hedge({.delay = kHang})}),
+                    [&](const Attempt& inner) -> absl::StatusOr<int> {
+                      const absl::Status ended = Hang(inner);
+                      told = ended.code() == kCancelled;
+                      return ended;
+                    });
+      });
+  EXPECT_EQ(outer.value_or(0), 2);
+  EXPECT_TRUE(told);
+}
+
 // Source: include/redial/policies/hedge.h: the losers return before the call does.
 CONFORM(Hedging, ACallThatIsGivenUpWaitsForItsOwnLosers) {
   std::atomic<int> told = 0;
@@ -337,6 +355,15 @@ CONFORM(Hedging, AnAttemptThatIsGivenUpStillJoins) {
       });
   EXPECT_EQ(which.value_or(0), 2);
   EXPECT_TRUE(joined);
+}
+
+// Source: docs/architecture.md, law 8: what timed out wasn't told to end.
+CONFORM(Hedging, AnAttemptThatTakesUntilTheDeadlineHasTimedOut) {
+  const absl::Status status =
+      Call({.timeout = 3 * kDelay, .idempotent = true}, Set({Hedge({.delay = kHang})}), Hang);
+  ASSERT_TRUE(FailureOf(status).has_value()) << status;
+  ASSERT_EQ(FailureOf(status)->attempts.size(), 1U);
+  EXPECT_EQ(FailureOf(status)->attempts[0].code, kDeadlineExceeded) << Story(status);
 }
 
 }  // namespace
