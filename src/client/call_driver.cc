@@ -224,8 +224,11 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
     record.detail += (*disruptions_)[static_cast<size_t>(attempt.slot())].Remark();
   }
   record.tried = failure.tried;
-  if (failures_ == nullptr) failures_ = std::make_unique<Failures>();
+  const bool is_first = failures_ == nullptr;
+  if (is_first) failures_ = std::make_unique<Failures>();
   failures_->records.push_back(std::move(record));
+  // How those end that the call gave up isn't what it failed of.
+  if (machine_->delivered() && !is_first) return;
   failures_->last = std::move(failure);
   failures_->last_status = status;
 }

@@ -366,5 +366,18 @@ CONFORM(Hedging, AnAttemptThatTakesUntilTheDeadlineHasTimedOut) {
   EXPECT_EQ(FailureOf(status)->attempts[0].code, kDeadlineExceeded) << Story(status);
 }
 
+// Source: include/redial/policies/fail_fast.h: the failure that ends the call is its status.
+CONFORM(Hedging, HowTheLosersEndIsNotWhyTheCallFailed) {
+  const PolicySet set = Set({Soon(), FailFast(OnCode(absl::StatusCode::kPermissionDenied))});
+  const absl::Status status = Call(Idempotent(), set, [&](const Attempt& attempt) {
+    if (attempt.number() > 1) return Hang(attempt);
+    Sleep(3 * kDelay);
+    return absl::PermissionDeniedError("not yours");
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+  EXPECT_NE(status.message().find("not yours"), absl::string_view::npos) << status;
+  EXPECT_EQ(FailureOf(status)->attempts.size(), 2U);
+}
+
 }  // namespace
 }  // namespace redial::conformance
