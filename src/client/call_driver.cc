@@ -87,11 +87,11 @@ CallEnd CallDriver::Run() {
   }
   for (;;) {
     if (notices_ && !notices_->empty()) TellNotices();
+#if defined(__cpp_exceptions)
+    if (exception_ != nullptr) std::rethrow_exception(exception_);
+#endif
     const CallMachine::Action action = machine_->Next();
     if (action.type == Type::kDone) {
-#if defined(__cpp_exceptions)
-      if (exception_ != nullptr) std::rethrow_exception(exception_);
-#endif
       CallEnd end = End(*deliver_);
       ended_ = true;
       return end;
@@ -119,8 +119,7 @@ void CallDriver::Act(const CallMachine::Action& action) {
       break;
     case Type::kAbort:
       if (action.id == primary_) {
-        primary_over_ = true;
-        if (primary_stop_) primary_stop_->Stop();
+        EndPrimary();
       } else if (hedges_ != nullptr) {
         hedges_->Abort(action.id);
       }

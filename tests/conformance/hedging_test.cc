@@ -379,5 +379,30 @@ CONFORM(Hedging, HowTheLosersEndIsNotWhyTheCallFailed) {
   EXPECT_EQ(FailureOf(status)->attempts.size(), 2U);
 }
 
+// Source: include/redial/conclusion.h: kUnknown where an exception left the call.
+CONFORM(Hedging, AnExceptionInAHedgeIsNoCancellation) {
+#if defined(__cpp_exceptions)
+  struct Ends final : Policy {
+    Ends() : Policy({.name = "Ends", .capabilities = kConcludes}) {}
+    void Conclude(const Conclusion& end) override {
+      codes.push_back(end.code);
+      reasons.push_back(end.reason);
+    }
+    std::vector<absl::StatusCode> codes;
+    std::vector<Reason> reasons;
+  };
+  struct Thrown {};
+  const auto ends = std::make_shared<Ends>();
+  EXPECT_THROW(static_cast<void>(Call(Idempotent(), Set({Soon(), ends}),
+                                      [&](const Attempt& attempt) -> absl::Status {
+                                        if (attempt.number() > 1) throw Thrown();
+                                        return Hang(attempt);
+                                      })),
+               Thrown);
+  EXPECT_EQ(ends->codes, std::vector{absl::StatusCode::kUnknown});
+  EXPECT_EQ(ends->reasons, std::vector{Reason::kNone});
+#endif
+}
+
 }  // namespace
 }  // namespace redial::conformance
