@@ -71,6 +71,7 @@ class CallDriver final : WakeSource, AttemptNotes::Listener, WaitGuest, AttemptS
   void StartHedge(const CallMachine::Action& start);
   void ConcludeHedge(Hedges::Hedge& hedge);
   void TakeInHedges();
+  void TellConnections();
   void EndPrimary();
   int TakeSlot(int id);
   int SlotOf(int id) const;

@@ -114,10 +114,17 @@ void CallDriver::StartHedge(const CallMachine::Action& start) {
 }
 
 void CallDriver::TakeInHedges() {
+  TellConnections();
+  while (const auto hedge = hedges_->TakeEnded()) {
+    TellConnections();  // its own, if it ended since
+    ConcludeHedge(*hedge);
+  }
+}
+
+void CallDriver::TellConnections() {
   while (const auto connection = hedges_->TakeConnection()) {
     TellConnected(connection->number, connection->address);
   }
-  while (const auto hedge = hedges_->TakeEnded()) ConcludeHedge(*hedge);
 }
 
 void CallDriver::ConcludeHedge(Hedges::Hedge& hedge) {

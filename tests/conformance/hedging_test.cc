@@ -404,5 +404,37 @@ CONFORM(Hedging, AnExceptionInAHedgeIsNoCancellation) {
 #endif
 }
 
+// Source: include/redial/call_event.h: a connection is told before what became of it.
+CONFORM(Hedging, ObserversHearOfAConnectionBeforeItsEnd) {
+  std::vector<std::string> heard;
+  const PolicyPtr report = Report(ToFunction([&](const CallEvent& event) {
+    using Type = CallEvent::Type;
+    if (event.type == Type::kConnected) heard.push_back(absl::StrCat("connected ", event.attempt));
+    if (event.type != Type::kAttemptEnded) return;
+    heard.push_back(absl::StrCat("end ", event.attempt));
+    if (event.attempt == 2) Sleep(kDelay);  // the next one connects and ends meanwhile
+  }));
+  const PolicyPtr hedge = Soon(2);
+  for (int i = 0; i < 3; ++i) {  // which leaves hedges for later
+    EXPECT_EQ(Call(Idempotent(), Set({hedge}), [] { return absl::OkStatus(); }), absl::OkStatus());
+  }
+  EXPECT_EQ(Call(Idempotent(), Set({hedge, report}),
+                 [&](const Attempt& attempt) {
+                   if (attempt.number() == 1) {
+                     Sleep(6 * kDelay);
+                     return absl::OkStatus();
+                   }
+                   if (attempt.number() == 2) {
+                     Sleep(kDelay + kDelay / 2);
+                     return absl::UnavailableError("no");
+                   }
+                   Sleep(kDelay);
+                   attempt.notes()->listener->Connected("there");
+                   return absl::UnavailableError("no");
+                 }),
+            absl::OkStatus());
+  EXPECT_EQ(heard, (std::vector<std::string>{"end 2", "connected 3", "end 3", "end 1"}));
+}
+
 }  // namespace
 }  // namespace redial::conformance
