@@ -251,7 +251,8 @@ void Timeouts::Describe(Description& d) const {
     shortest.push_back(absl::StrCat(o.share * 100, "% of what remains until the deadline"));
   }
   if (o.share_among != 0) {
-    shortest.push_back(absl::StrCat("an even share of it among ", o.share_among, " attempts"));
+    shortest.push_back(
+        absl::StrCat("an even share of what remains among ", o.share_among, " attempts"));
   }
   if (o.quantile != 0) {
     shortest.push_back(absl::StrCat(o.factor, " times what ", o.quantile * 100,
@@ -268,7 +269,7 @@ void Timeouts::Describe(Description& d) const {
   }
   d.attempt_timeout = o.timeout;
   if (o.share != 0) d.attempt_share = o.share;
-  if (o.share_among != 0) d.attempt_share = std::min(d.attempt_share, 1.0 / o.share_among);
+  d.bounds_attempts = true;
   if (o.quantile != 0) d.shares = "the latencies that it has seen";
   const int64_t round_trip = round_trip_.Get();
   if (o.round_trips != 0 && Scaled(round_trip, o.round_trips) > ToNanos(o.timeout)) {

@@ -122,7 +122,8 @@ void BreakerConfig::Describe(Description& description) const {
       o.counts == CircuitBreakerOptions::Counts::kCalls ? "calls" : "attempts";
   std::string window = absl::StrCat("the latest ", o.window.count, " ", ToAbsl(what));
   if (o.window.kind == BreakerWindow::Kind::kTime) {
-    window = absl::StrCat("the ", ToAbsl(what), " of the last ", absl::FormatDuration(o.window.length));
+    window =
+        absl::StrCat("the ", ToAbsl(what), " of the last ", absl::FormatDuration(o.window.length));
   } else if (o.window.kind == BreakerWindow::Kind::kMovingAverage) {
     window = absl::StrCat("a moving average over ", o.window.count, " ", ToAbsl(what));
   }

@@ -45,6 +45,7 @@ class Compartment final : public BulkheadPolicy {
 
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override { return config_.current().Fingerprint(); }
+  std::string_view label() const override { return config_.current().options.label; }
   const void* CurrentConfig() const override { return &config_.current(); }
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;

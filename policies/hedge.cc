@@ -213,8 +213,8 @@ void Hedger::Describe(Description& description) const {
       o.delay ? absl::StrCat("after ", absl::FormatDuration(*o.delay))
               : absl::StrCat("when it has taken longer than ", o.quantile * 100,
                              "% of the attempts of the last ", absl::FormatDuration(o.window),
-                             " (at least ", absl::FormatDuration(o.min_delay),
-                             ", and not before ", o.min_samples, " have succeeded)");
+                             " (at least ", absl::FormatDuration(o.min_delay), ", and not before ",
+                             o.min_samples, " have succeeded)");
   description.does.push_back(absl::StrCat(
       "starts a second attempt beside one ", when, ", if the call is idempotent; at most ",
       o.max_hedges, " in a call, and in the long run one for each ",
@@ -234,8 +234,8 @@ void Hedger::Measure(absl::FunctionRef<void(const Gauge&)> visit) const {
     visit({.name = "delay_seconds", .value = absl::ToDoubleSeconds(now.delay)});
   }
   visit({.name = "saved", .value = now.saved});
-  visit({.name = "hedges_total", .value = static_cast<double>(now.hedges), .counts_up = true});
-  visit({.name = "won_total", .value = static_cast<double>(now.won), .counts_up = true});
+  visit({.name = "hedges", .value = static_cast<double>(now.hedges), .counts_up = true});
+  visit({.name = "won", .value = static_cast<double>(now.won), .counts_up = true});
 }
 
 HedgePolicy::Snapshot Hedger::snapshot() const {

@@ -263,8 +263,9 @@ absl::Status Limit::Reconfigure(const RateLimitOptions& options) {
 void Limit::Describe(Description& description) const {
   const RateLimitOptions& o = config_.current().options;
   const bool calls = o.counts == RateLimitOptions::Counts::kCalls;
-  description.does.push_back(absl::StrCat("lets at most ", o.rate, calls ? " calls" : " attempts",
-                                          " start per ", absl::FormatDuration(o.per), ", ", o.burst,
+  description.does.push_back(absl::StrCat("lets at most ", o.rate, calls ? " call" : " attempt",
+                                          o.rate == 1 ? " starts per " : "s start per ",
+                                          absl::FormatDuration(o.per), ", ", o.burst,
                                           " of them at once"));
   if (o.max_wait == absl::ZeroDuration()) {
     description.does.emplace_back("refuses what comes too soon");

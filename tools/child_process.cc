@@ -38,6 +38,11 @@ namespace {
 }  // namespace
 
 std::optional<std::string> FindProgram(std::string_view program) {
+  if (program.find('/') != std::string_view::npos) {
+    std::string path(program);
+    if (access(path.c_str(), X_OK) == 0) return path;
+    return std::nullopt;
+  }
   const char* path = getenv("PATH");
   const std::string places =
       absl::StrCat(path != nullptr ? path : "", ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin");

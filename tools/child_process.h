@@ -20,7 +20,7 @@
 namespace redial::tools {
 
 // The path of `program`, searched in PATH and the sbin directories; nullopt when it isn't
-// installed.
+// installed. One with a slash is a path already.
 std::optional<std::string> FindProgram(std::string_view program);
 
 class ChildProcess {

@@ -35,6 +35,8 @@ struct Description {
   absl::Duration attempt_timeout = absl::InfiniteDuration();  // the longest it gives an attempt
   // Of what remains until the call's deadline, the share that it gives an attempt at most.
   double attempt_share = 1;
+  // It keeps an attempt that hangs from using up the call's time, though maybe not by a fixed one.
+  bool bounds_attempts = false;
   // At most, all pauses before retries together, if there are as many attempts as it allows; by
   // maximum.
   absl::Duration pauses = absl::ZeroDuration();

@@ -21,8 +21,8 @@
 // comes before `Settle`.
 //
 // What `Reserve` would reject, or delay past the deadline, `Judge` rejects too, in the same state and
-// for the same view; `Reserve` decides races only. So a set with one more policy is never more lenient: a policy that
-// delays a candidate can't hide that another would refuse it. A queue that is full tells by
+// for the same view; `Reserve` decides races only. So a set with one more policy is never more
+// lenient: a policy that delays a candidate can't hide that another would refuse it. A queue that is full tells by
 // `View::has_ticket` who stands in it already, and by `View::ticket` how. A verdict of Blocked comes
 // from `Reserve`, with a ticket that somebody will wake, or from a policy that asks a person.
 //
@@ -148,7 +148,9 @@ class REDIAL_EXPORT Policy {
   // Gives back what the attempt held and learns from it; an aborted outcome proves nothing.
   virtual void Settle(Token token, const Outcome& outcome);
   // A candidate was dropped, and this policy was among those that rejected it: comes once for each
-  // candidate that would have started otherwise, so not where no retry was wanted or none was safe. `Judge` may be asked any number of times, so whoever counts its refusals does it here.
+  // candidate that would have started otherwise, so not where no retry was wanted or
+  // none was safe. `Judge` may be asked any number of times, so whoever counts its refusals does it
+  // here.
   virtual void Refused(const View& view);
   // A call is over. Comes once for each call that began, also where an exception leaves it.
   virtual void Conclude(const Conclusion& end);

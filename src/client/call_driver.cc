@@ -30,45 +30,93 @@ Sent Worst(Sent a, Sent b) {
   return weight(a) < weight(b) ? b : a;
 }
 
+// Of an attempt that returned a value.
+Outcome OutcomeOf(const Attempt& attempt, const AttemptResult& result) {
+  Outcome outcome;
+  outcome.status = result.status;
+  outcome.result = result.result;
+  outcome.sent = attempt.sent().value_or(Sent::kAnswered);
+  outcome.connect_nanos = attempt.connect_nanos();
+  if (attempt.retry_after() && *attempt.retry_after() >= absl::ZeroDuration()) {
+    outcome.has_retry_after = true;
+    outcome.retry_after_nanos = ToNanos(*attempt.retry_after());
+  }
+  return outcome;
+}
+
+bool IsObserved(const CallContext& context) {
+  return !context.policies.observers().empty() || context.observer != nullptr;
+}
+bool MayHedge(const CallContext& context) {
+  return context.policies.hedges() && context.options.idempotent;
+}
+// Its attempts are run as they are: neither hedged nor disrupted.
+bool IsPlain(const CallContext& context) {
+  return !MayHedge(context) && context.policies.disruptors().empty();
+}
+
+// Nearly all calls are plain, nobody looks on, and their first attempt starts at once and succeeds.
+// They need no driver.
+CallEnd RunPlain(const CallDriver::Parts& parts) {
+  CallMachine& machine = parts.machine;
+  machine.Begin(parts.began);
+  const CallMachine::Action action = machine.Next();
+  if (action.type != CallMachine::Action::Type::kStart) return CallDriver(parts).GoOn(action);
+
+  Runtime& runtime = parts.context.runtime;
+  const Attempt first(1, action.kind, action.until, parts.context.options.stop, runtime);
+  const AttemptResult result = parts.attempt(first);
+  const Instant ended = runtime.Now();
+  if (!result.status->ok()) return CallDriver(parts).GoOnAfter(first, result, ended);
+  Outcome outcome = OutcomeOf(first, result);
+  machine.AttemptDone(ended, action.id, outcome);
+  if (outcome.ok()) return {};
+  return CallDriver(parts).GoOn(machine.Next());
+}
+
+CallMachine::Config ConfigOf(const CallContext& context, Deadline deadline, uint64_t seed,
+                             CallWaker& waker, Notices* notices) {
+  return {.deadline = deadline,
+          .idempotent = context.options.idempotent,
+          .seed = seed,
+          .wake = &waker,
+          .notices = notices,
+          .priority = context.options.priority};
+}
+
+// Apart from the others for the room that news needs.
+[[gnu::noinline]] CallEnd RunObserved(const CallContext& context, AttemptFunction attempt,
+                                      Instant began, Deadline deadline, uint64_t seed) {
+  Notices notices;
+  CallWaker waker;
+  CallMachine machine(context.policies, ConfigOf(context, deadline, seed, waker, &notices));
+  return CallDriver({context, attempt, machine, waker, &notices, began, deadline, seed}).Run();
+}
+
 }  // namespace
 
 CallObserver::~CallObserver() = default;
 
-class CallDriver::Waker final : public WakeTarget {
- public:
-  void Wake() override { event_.Set(); }
-  Source& event() { return event_; }
-
- private:
-  Event event_;
-};
-
-CallDriver::CallDriver(const CallContext& context, AttemptFunction attempt, Instant began,
-                       Deadline deadline, uint64_t seed)
-    : context_(context),
-      attempt_(attempt),
-      runtime_(context.runtime),
-      began_(began),
-      deadline_(deadline),
-      seed_(seed),
-      observed_(!context.policies.observers().empty() || context.observer != nullptr),
-      hedging_(context.policies.hedges() && context.options.idempotent),
-      plain_(!hedging_ && context.policies.disruptors().empty()) {
-  if (observed_) notices_.emplace();
-  machine_.emplace(context.policies,
-                   CallMachine::Config{.deadline = deadline,
-                                       .idempotent = context.options.idempotent,
-                                       .seed = seed,
-                                       .wake = this,
-                                       .notices = observed_ ? &*notices_ : nullptr,
-                                       .priority = context.options.priority});
+CallDriver::CallDriver(const Parts& parts)
+    : context_(parts.context),
+      attempt_(parts.attempt),
+      runtime_(parts.context.runtime),
+      began_(parts.began),
+      deadline_(parts.deadline),
+      seed_(parts.seed),
+      observed_(parts.notices != nullptr),
+      hedging_(MayHedge(parts.context)),
+      plain_(IsPlain(parts.context)),
+      notices_(parts.notices),
+      machine_(&parts.machine),
+      waker_(parts.waker) {
   if (hedging_) slots_.fill(-1);
 }
 
 CallDriver::~CallDriver() {
   if (ended_) return;
   hedges_.reset();
-  machine_.reset();
+  machine_->Abandon();
   if (!observed_) return;
   const absl::Status status = absl::UnknownError("the operation left the call by an exception");
   CallEvent event = NewEvent(CallEvent::Type::kCallEnded);
@@ -78,30 +126,41 @@ CallDriver::~CallDriver() {
 }
 
 CallEnd CallDriver::Run() {
-  using Type = CallMachine::Action::Type;
   if (observed_) Tell(NewEvent(CallEvent::Type::kCallStarted));
   if (context_.options.stop.stop_requested()) {
     machine_->Cancel(began_);
   } else {
     machine_->Begin(began_);
   }
-  for (;;) {
-    if (notices_ && !notices_->empty()) TellNotices();
+  return GoOn(Next());
+}
+
+CallEnd CallDriver::GoOnAfter(const Attempt& first, const AttemptResult& result, Instant ended) {
+  running_ = first.number();
+  Conclude(first, result, began_, ended);
+  return GoOn(Next());
+}
+
+CallMachine::Action CallDriver::Next() {
+  if (notices_ != nullptr && !notices_->empty()) TellNotices();
 #if defined(__cpp_exceptions)
-    if (exception_ != nullptr) std::rethrow_exception(exception_);
+  if (exception_ != nullptr) std::rethrow_exception(exception_);
 #endif
-    const CallMachine::Action action = machine_->Next();
-    if (action.type == Type::kDone) {
-      CallEnd end = End(*deliver_);
-      ended_ = true;
-      return end;
-    }
+  return machine_->Next();
+}
+
+CallEnd CallDriver::GoOn(CallMachine::Action action) {
+  using Type = CallMachine::Action::Type;
+  for (; action.type != Type::kDone; action = Next()) {
     if (action.type == Type::kWait) {
       Wait(action);
     } else {
       Act(action);
     }
   }
+  CallEnd end = End(*deliver_);
+  ended_ = true;
+  return end;
 }
 
 void CallDriver::Act(const CallMachine::Action& action) {
@@ -166,15 +225,7 @@ void CallDriver::RunAttempt(const CallMachine::Action& start) {
 void CallDriver::Conclude(const Attempt& attempt, const AttemptResult& result, Instant started,
                           Instant ended) {
   const int id = attempt.number() - 1;
-  Outcome outcome;
-  outcome.status = result.status;
-  outcome.result = result.result;
-  outcome.sent = attempt.sent().value_or(Sent::kAnswered);
-  outcome.connect_nanos = attempt.connect_nanos();
-  if (attempt.retry_after() && *attempt.retry_after() >= absl::ZeroDuration()) {
-    outcome.has_retry_after = true;
-    outcome.retry_after_nanos = ToNanos(*attempt.retry_after());
-  }
+  Outcome outcome = OutcomeOf(attempt, result);
   if (!result.status->ok()) {
     outcome.code = result.status->code();
     outcome.ended = ended;
@@ -294,14 +345,15 @@ void CallDriver::Wait(const CallMachine::Action& wait) {
 }
 
 WaitResult CallDriver::WaitUntil(Deadline until) {
+  Source* const event = waker_.event();
   if (deliver_) {
     // What is waited for has been told to end, and nothing may cut that short: no stop, and no call
     // in whose attempt this one is made.
-    runtime_.WaitFor(waker_->event());
+    runtime_.WaitFor(*event);
     return WaitResult::kReady;
   }
-  if (waker_ == nullptr) return runtime_.SleepUntil(until, context_.options.stop);
-  return runtime_.Wait(waker_->event(), until, context_.options.stop);
+  if (event == nullptr) return runtime_.SleepUntil(until, context_.options.stop);
+  return runtime_.Wait(*event, until, context_.options.stop);
 }
 
 void CallDriver::Ask(int id) {
@@ -376,13 +428,6 @@ absl::Status CallDriver::Error(Reason why) {
       failure);
 }
 
-Source* CallDriver::WakerEvent() { return &waker_->event(); }
-
-std::shared_ptr<WakeTarget> CallDriver::wake_target() {
-  if (waker_ == nullptr) waker_ = std::make_shared<Waker>();
-  return waker_;
-}
-
 void CallDriver::Connected(std::string_view address) {
   TellConnected(primary_ < 0 ? running_ : primary_ + 1, address);
 }
@@ -434,7 +479,13 @@ CallEnd RunCall(const CallContext& context, AttemptFunction attempt) {
   const Instant began = context.runtime.Now();
   const Deadline deadline = Earlier(options.deadline, Deadline::After(began, options.timeout));
   const uint64_t seed = options.seed ? *options.seed : context.runtime.NextSeed();
-  return CallDriver(context, attempt, began, deadline, seed).Run();
+  if (IsObserved(context)) return RunObserved(context, attempt, began, deadline, seed);
+  CallWaker waker;
+  CallMachine machine(context.policies, ConfigOf(context, deadline, seed, waker, nullptr));
+  const CallDriver::Parts parts = {context, attempt, machine,  waker,
+                                   nullptr, began,   deadline, seed};
+  if (!IsPlain(context) || options.stop.stop_requested()) return CallDriver(parts).Run();
+  return RunPlain(parts);
 }
 
 }  // namespace redial::internal

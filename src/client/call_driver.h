@@ -19,26 +19,41 @@
 #include "redial/call_event.h"
 #include "redial/failure.h"
 #include "redial/ticket.h"
+#include "src/client/call_waker.h"
 #include "src/client/disruption.h"
 #include "src/client/hedges.h"
 #include "src/core/call_machine.h"
 
 namespace redial::internal {
 
-class CallDriver final : WakeSource, AttemptNotes::Listener, WaitGuest, AttemptStop {
+class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
  public:
-  CallDriver(const CallContext& context, AttemptFunction attempt, Instant began, Deadline deadline,
-             uint64_t seed);
+  // Of one call. `notices` is the machine's, null where nobody looks on.
+  struct Parts {
+    const CallContext& context;
+    AttemptFunction attempt;
+    CallMachine& machine;
+    CallWaker& waker;
+    Notices* notices;
+    Instant began;
+    Deadline deadline;
+    uint64_t seed;
+  };
+  explicit CallDriver(const Parts& parts);
   CallDriver(const CallDriver&) = delete;
   CallDriver& operator=(const CallDriver&) = delete;
   // After an exception of the operation's: gives everything back, and tells observers that the call
   // is over.
-  ~CallDriver() override;
+  ~CallDriver();
 
+  // The whole call.
   CallEnd Run();
+  // The rest of a call whose machine has begun, from this action on.
+  CallEnd GoOn(CallMachine::Action action);
+  // The rest of one whose first attempt has returned with an error.
+  CallEnd GoOnAfter(const Attempt& first, const AttemptResult& result, Instant ended);
 
  private:
-  class Waker;
   // Where an attempt's result is kept, and the attempt, -1 if none.
   using Slots = std::array<int, kAttemptSlots>;
   using Disruptions = std::array<Disruption, kAttemptSlots>;  // likewise
@@ -49,9 +64,9 @@ class CallDriver final : WakeSource, AttemptNotes::Listener, WaitGuest, AttemptS
     absl::Status last_status;
   };
 
-  std::shared_ptr<WakeTarget> wake_target() override;
   void Connected(std::string_view address) override;
 
+  CallMachine::Action Next();
   void Act(const CallMachine::Action& action);
   void Start(const CallMachine::Action& start);
   void RunAttempt(const CallMachine::Action& start);
@@ -94,7 +109,6 @@ class CallDriver final : WakeSource, AttemptNotes::Listener, WaitGuest, AttemptS
                                       Instant started, bool failed_result);
   [[gnu::cold]] void Wait(const CallMachine::Action& wait);
   WaitResult WaitUntil(Deadline until);
-  Source* WakerEvent();
   [[gnu::cold]] void Ask(int id);
   CallEnd End(const CallMachine::Action& deliver);
   [[gnu::cold]] absl::Status Error(Reason why);
@@ -114,10 +128,10 @@ class CallDriver final : WakeSource, AttemptNotes::Listener, WaitGuest, AttemptS
   const bool plain_;  // its attempts are run as they are: neither hedged nor disrupted
   bool ended_ = false;
   Deadline told_wait_ = Deadline::Past();
-  int running_ = 0;                 // the number of the attempt that runs
-  std::optional<Notices> notices_;  // where somebody looks on
-  std::optional<CallMachine> machine_;
-  std::shared_ptr<Waker> waker_;        // made when a ticket first enters a queue
+  int running_ = 0;  // the number of the attempt that runs
+  Notices* const notices_;
+  CallMachine* const machine_;
+  CallWaker& waker_;
   std::unique_ptr<Failures> failures_;  // made when the first attempt failed
   std::optional<CallMachine::Action> deliver_;
 

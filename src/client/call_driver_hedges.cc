@@ -56,7 +56,7 @@ void CallDriver::Pump() {
     }
     Act(action);
   }
-  if (notices_ && !notices_->empty()) TellNotices();
+  if (notices_ != nullptr && !notices_->empty()) TellNotices();
 }
 
 void CallDriver::Serve(Instant now) {
@@ -71,7 +71,7 @@ void CallDriver::EndPrimary() {
   if (primary_stop_) primary_stop_->Stop();
 }
 
-Source* CallDriver::source() { return waker_ == nullptr ? nullptr : WakerEvent(); }
+Source* CallDriver::source() { return waker_.event(); }
 
 const std::stop_token& CallDriver::token() {
   if (!primary_stop_) primary_stop_.emplace(context_.options.stop);
@@ -81,7 +81,8 @@ const std::stop_token& CallDriver::token() {
 
 void CallDriver::StartHedge(const CallMachine::Action& start) {
   if (hedges_ == nullptr) {
-    hedges_ = std::make_unique<Hedges>(runtime_, attempt_, context_.options.stop, wake_target());
+    hedges_ =
+        std::make_unique<Hedges>(runtime_, attempt_, context_.options.stop, waker_.wake_target());
   }
   const Instant now = machine_->now();
   if (observed_) TellStarted(start);
@@ -132,7 +133,7 @@ void CallDriver::ConcludeHedge(Hedges::Hedge& hedge) {
     Conclude(hedge.attempt, hedge.result, hedge.started, hedge.ended);
     return;
   }
-  // It goes on from `Run`, as one that leaves the attempt on this thread does.
+  // It goes on from `Next`, as one that leaves the attempt on this thread does.
   if (exception_ == nullptr) exception_ = std::move(hedge.exception);
   EndPrimary();
 }

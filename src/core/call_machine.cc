@@ -52,7 +52,7 @@ CallMachine::CallMachine(const PolicySet& policies, const Config& config)
   view_.priority = config.priority;
 }
 
-CallMachine::~CallMachine() {
+void CallMachine::Abandon() {
   Drop();
   view_.notices = nullptr;
   for (int i = 0; i < live_count_; ++i) {
@@ -60,8 +60,10 @@ CallMachine::~CallMachine() {
     Identify(live_[i], abandoned);
     SettleAll(live_[i], abandoned);
   }
+  live_count_ = 0;
   if (holds_call_) SettleCall(Reason::kCancelled, nullptr);
   if (begun_ && !delivered_) ConcludeLeft();
+  delivered_ = true;
 }
 
 void CallMachine::Enter(Instant now) {

@@ -68,16 +68,23 @@ class CallMachine {
   CallMachine(const PolicySet& policies, const Config& config);
   CallMachine(const CallMachine&) = delete;
   CallMachine& operator=(const CallMachine&) = delete;
-  ~CallMachine();
+  // Gives everything back, as `Abandon`.
+  ~CallMachine() {
+    if (live_count_ != 0 || !delivered_) Abandon();
+  }
 
   void Begin(Instant now);
   void Tick(Instant now);
   void Wake(Instant now);
   void Cancel(Instant now);
   void Answered(Instant now, int id, Answer answer);
-  // `outcome.kind`, `follows`, `started`, `ended` and `failed_result` are filled in here. What `status` and `result`
-  // point to stays valid until the next attempt is acknowledged or the machine is gone.
+  // `outcome.kind`, `follows`, `started`, `ended` and `failed_result` are filled in here. What `status`
+  // and `result` point to stays valid until the next attempt is acknowledged or the machine is gone.
   void AttemptDone(Instant now, int id, Outcome& outcome);
+
+  // The call is left, as by an exception: running attempts are settled as aborted, tickets leave their
+  // queues. Nothing is asked of the machine after that.
+  void Abandon();
 
   Action Next();
   // What policies want to go wrong with the attempt that `start` begins. For the driver, once for each

@@ -35,6 +35,7 @@ struct Joined {
   absl::Duration attempt_timeout = absl::InfiniteDuration();
   std::string_view shortest;
   double attempt_share = 1;
+  bool bounds_attempts = false;
   absl::Duration pauses = absl::ZeroDuration();
   absl::Duration hinted_pauses = absl::ZeroDuration();
   absl::Duration queueing = absl::ZeroDuration();
@@ -55,7 +56,11 @@ Joined Join(const std::vector<Described>& all) {
       joined.attempt_timeout = d.attempt_timeout;
       joined.shortest = policy->name();
     }
-    joined.attempt_share = std::min(joined.attempt_share, d.attempt_share);
+    if (d.attempt_share < joined.attempt_share) {
+      joined.attempt_share = d.attempt_share;
+      if (joined.shortest.empty()) joined.shortest = policy->name();
+    }
+    joined.bounds_attempts |= d.bounds_attempts;
     joined.pauses = std::max(joined.pauses, d.pauses);
     joined.hinted_pauses = std::max({joined.hinted_pauses, d.hinted_pauses, d.pauses});
     joined.queueing = std::max(joined.queueing, d.queueing);
@@ -70,7 +75,7 @@ Joined Join(const std::vector<Described>& all) {
 // Builds the answer, a part after the other.
 class Explainer {
  public:
-  Explainer(const PolicySet& set, const CallFacts& calls) : set_(set), calls_(calls) {
+  Explainer(const PolicySet& set, const CallFacts& calls) : calls_(calls) {
     for (const auto& member : set.all()) {
       all_.push_back({member.policy, {}});
       member.policy->Describe(all_.back().description);
@@ -117,19 +122,20 @@ class Explainer {
     if (!calls_.timeout) return;
     const absl::Duration timeout = *calls_.timeout;
     const absl::Duration attempt = joined_.attempt_timeout;
+    const bool unbounded = attempt == absl::InfiniteDuration() && !joined_.bounds_attempts;
+    const bool retries = retries_ && said_.max_attempts > 1;
     if (attempt >= timeout && attempt != absl::InfiniteDuration()) {
+      if (!retries) return;
       Warn(absl::StrCat(ToAbsl(joined_.shortest), " gives an attempt ",
                         absl::FormatDuration(attempt), ", and the whole call has ",
                         absl::FormatDuration(timeout),
                         ": an attempt that hangs leaves no time for another."));
-    } else if (attempt == absl::InfiniteDuration() && timeout == absl::InfiniteDuration()) {
+    } else if (unbounded && timeout == absl::InfiniteDuration()) {
       Warn("Neither the call nor an attempt has a time limit: one that hangs, hangs for good.");
-    } else if (attempt == absl::InfiniteDuration() && joined_.attempt_share == 1 && retries_ &&
-               said_.max_attempts > 1) {
+    } else if (unbounded && retries) {
       Warn(absl::StrCat("No AttemptTimeout: an attempt that hangs uses up the call's ",
                         absl::FormatDuration(timeout), ", and no retry follows."));
-    } else if (retries_ && said_.max_attempts > 1 && joined_.pauses >= timeout &&
-               joined_.pauses != absl::InfiniteDuration()) {
+    } else if (retries && joined_.pauses >= timeout && joined_.pauses != absl::InfiniteDuration()) {
       Warn(absl::StrCat(
           "The pauses between ", Count(static_cast<uint64_t>(said_.max_attempts), "attempt"),
           " come to up to ", absl::FormatDuration(joined_.pauses), ", and the call has ",
@@ -146,11 +152,6 @@ class Explainer {
     }
     if (!retries_ && joined_.max_hedges == 0 && joined_.caps_retries) {
       Warn("There is a budget for retries, but no policy retries or hedges.");
-    }
-    if (retries_ && set_.never_waits() && joined_.pauses > absl::ZeroDuration()) {
-      Warn(
-          "FailFast ends whatever would have to wait: with pauses between attempts there are no "
-          "retries.");
     }
   }
 
@@ -228,7 +229,6 @@ class Explainer {
     }
   }
 
-  const PolicySet& set_;
   const CallFacts& calls_;
   std::vector<Described> all_;
   Joined joined_;

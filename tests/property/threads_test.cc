@@ -11,11 +11,14 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "redial/redial.h"
 #include "src/core/call_machine.h"
 #include "src/core/mix.h"
 #include "tests/support/law_kit.h"
+#include "tests/support/law_shipped.h"
 
 namespace redial::testing {
 namespace {
@@ -164,6 +167,26 @@ TEST(Threads, PoliciesOfAllKindsShareTheirState) {
   kit.Add<LawLimiter>(kMilli / 10, 4, 100 * kMilli);
   kit.Add<LawThrottle>(4.0);
   kit.Add<LawBudget>(10);
+  RunOnThreads(kit, 2000);
+}
+
+// The same with those that ship. The bulkhead is narrower than the threads are many, so that they wait
+// for each other.
+TEST(Threads, ShippedPoliciesShareTheirState) {
+  LawKit kit;
+  const auto add = [&](PolicyPtr policy) {
+    kit.Add<LawShipped>(std::move(policy), "", /*alone=*/false);
+  };
+  add(Retry({.max_attempts = 3, .backoff = Constant(absl::Milliseconds(1))}));
+  add(RetryBudget());
+  add(CircuitBreaker({.minimum_throughput = 10, .open_time = Constant(absl::Milliseconds(2))}));
+  add(AttemptTimeout({.timeout = absl::Seconds(1), .quantile = 0.9}));
+  add(Bulkhead({.max_concurrent = 2, .max_queue = 100, .target_delay = absl::InfiniteDuration()}));
+  add(RateLimit({.rate = 10'000, .burst = 4}));
+  add(AdaptiveLimit({.window = absl::Milliseconds(1)}));
+  add(AdaptiveThrottle({.window = absl::Milliseconds(5)}));
+  add(Hedge({.delay = absl::Milliseconds(1), .max_ratio = 1}));
+  add(Metrics());
   RunOnThreads(kit, 2000);
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "redial/policies/adaptive_limit.h"
+#include "redial/policies/adaptive_throttle.h"
 #include "redial/policies/attempt_timeout.h"
 #include "redial/policies/bulkhead.h"
 #include "redial/policies/chaos.h"
@@ -149,7 +150,7 @@ PolicyPtr RandomAdaptiveLimit(bool second) {
 void AddShipped(Choices& choices, LawKit& kit) {
   const bool second = choices.OneIn(2);
   const bool queues = QueuesOf(kit) < PolicySet::kMaxQueues;
-  switch (choices.Below(11)) {
+  switch (choices.Below(12)) {
     case 0:
       kit.Add<LawShipped>(
           second
@@ -193,6 +194,11 @@ void AddShipped(Choices& choices, LawKit& kit) {
                           "0.5");
       return;
     case 9:
+      kit.Add<LawShipped>(
+          AdaptiveThrottle({.multiplier = 1.5, .padding = 1, .window = absl::Milliseconds(50)}),
+          "1.5 in 50ms");
+      return;
+    case 10:
       kit.Add<LawShipped>(Metrics(), "");
       return;
     default:

@@ -74,6 +74,21 @@ TEST(ExplainTest, AShareOfTheTimeoutIsATimeLimit) {
   EXPECT_THAT(said.warnings, IsEmpty());
 }
 
+TEST(ExplainTest, WhatLearnsOrSharesBoundsAttemptsToo) {
+  for (const AttemptTimeoutOptions& options :
+       {AttemptTimeoutOptions{.quantile = 0.9}, AttemptTimeoutOptions{.share_among = 3}}) {
+    EXPECT_THAT(
+        Explained({Thrice(), AttemptTimeout(options)}, {.timeout = absl::Seconds(4)}).warnings,
+        IsEmpty());
+  }
+}
+
+// An attempt that has all the call's time takes nothing from a retry where there is none.
+TEST(ExplainTest, OnlyRetriesNeedTimeToBeLeft) {
+  EXPECT_THAT(Explained({AttemptTimeout(absl::Seconds(5))}, {.timeout = absl::Seconds(2)}).warnings,
+              IsEmpty());
+}
+
 TEST(ExplainTest, AHedgeIsAnAttemptToo) {
   EXPECT_EQ(Explained({Hedge({.max_hedges = 2})}).max_attempts, 3);
   EXPECT_EQ(Explained({Hedge({.max_hedges = 2})}, {.idempotent = false}).max_attempts, 1);

@@ -311,9 +311,8 @@ TEST(HedgeTest, MeasuresItsState) {
   const auto hedge = Hedge(Fixed(10));
   std::map<std::string, double> gauges;
   hedge->Measure([&](const Gauge& gauge) { gauges[std::string(gauge.name)] = gauge.value; });
-  EXPECT_EQ(gauges,
-            (std::map<std::string, double>{
-                {"delay_seconds", 0.01}, {"saved", 1}, {"hedges_total", 0}, {"won_total", 0}}));
+  EXPECT_EQ(gauges, (std::map<std::string, double>{
+                        {"delay_seconds", 0.01}, {"saved", 1}, {"hedges", 0}, {"won", 0}}));
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ STATE_ALLOWED = [
     # Abseil's headers include <iostream>.
     r"std::__ioinit",
     # Per thread: which runtime it is in, what wakes it, and where its seeds stand.
-    r"redial::(\w+::)?\(anonymous namespace\)::(current_runtime|parker|sequence)",
+    r"redial::(\w+::)?\(anonymous namespace\)::(current_runtime|thread_guest|parker|sequence)",
     r"(guard variable for )?redial::runtime_internal::Parker::Renew\(\)::closer",
     # The address of the stateless runtime of threads.
     r"(guard variable for )?redial::Runtime::Threads\(\)::runtime",

@@ -39,7 +39,7 @@
 namespace redial {
 
 struct RetryOptions {
-  // In all, the first one and hedges included. At least 1 (AWS's and Envoy's default is 3 as well).
+  // In all, the first one and hedges included. At least 1 (AWS's default is 3 as well).
   int max_attempts = 3;
   // Both as in AWS's standard retries 2.1: 50 ms after a fault that passes, 1 s after overload,
   // doubled, at most 20 s, full jitter.
