@@ -170,8 +170,7 @@ void CallDriver::Act(const CallMachine::Action& action) {
       Start(action);
       break;
     case Type::kAsk:
-      // Not about a hedge: asking would hold up the attempt in whose wait this is.
-      if (primary_ < 0) Ask(action.id);
+      Ask(action.id);
       break;
     case Type::kDeliver:
       deliver_ = action;

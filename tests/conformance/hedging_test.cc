@@ -436,5 +436,25 @@ CONFORM(Hedging, ObserversHearOfAConnectionBeforeItsEnd) {
   EXPECT_EQ(heard, (std::vector<std::string>{"end 2", "connected 3", "end 3", "end 1"}));
 }
 
+// Source: include/redial/policy.h: who asks a person may hold hedges up too.
+CONFORM(Hedging, APersonIsAskedAboutTheRetryThatFollowsAHeldUpHedge) {
+  struct Asks final : Policy {
+    Asks() : Policy({.name = "Asks", .capabilities = kJudgesAgain | kRetries | kAsks}) {}
+    Verdict Judge(const View& view) const override {
+      return view.answer == Answer::kNone ? Verdict::Blocked(Reason::kUndecided) : Verdict::Admit();
+    }
+    Answer Ask(const CallEvent&) const override { return Answer::kRetry; }
+  };
+  CallOptions options = Idempotent();
+  options.timeout = absl::Seconds(2);  // reached where nobody is asked
+  const absl::StatusOr<int> which = Call(options, Set({Soon(), std::make_shared<Asks>()}),
+                                         [&](const Attempt& attempt) -> absl::StatusOr<int> {
+                                           if (attempt.number() > 1) return 2;
+                                           Sleep(3 * kDelay);
+                                           return absl::UnavailableError("no");
+                                         });
+  EXPECT_EQ(which.value_or(0), 2) << which.status();
+}
+
 }  // namespace
 }  // namespace redial::conformance
