@@ -67,8 +67,11 @@ class WaitGuest {
   // latest. An expired one is served at once, and must then name a later one.
   virtual Source* source() = 0;
   virtual Deadline due() const = 0;
-  // Doesn't wait.
+  // Doesn't wait. May come without need.
   virtual void Serve(Instant now) = 0;
+
+  // Of the attempt that this one's call is made in; they are served together. For `ScopedGuest`.
+  WaitGuest* around = nullptr;
 
  protected:
   ~WaitGuest() = default;
@@ -129,7 +132,7 @@ class REDIAL_EXPORT Runtime {
                      const std::stop_token& stop) = 0;
 
  private:
-  int WaitServing(WaitGuest& guest, absl::Span<Source* const> sources, Deadline deadline,
+  int WaitServing(WaitGuest& innermost, absl::Span<Source* const> sources, Deadline deadline,
                   const std::stop_token& stop);
 };
 
@@ -146,10 +149,12 @@ class REDIAL_EXPORT ScopedRuntime {
   Runtime* const previous_;
 };
 
-// Serves `guest` in the waits of a scope of the calling thread or fiber.
+// Serves `guest` in the waits of a scope of the calling thread or fiber, and with it those of the scopes
+// around it; null: nobody.
 class ScopedGuest {
  public:
   explicit ScopedGuest(WaitGuest* guest) : place_(Runtime::Current().guest()), previous_(place_) {
+    if (guest != nullptr) guest->around = previous_;
     place_ = guest;
   }
   ScopedGuest(const ScopedGuest&) = delete;

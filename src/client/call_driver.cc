@@ -143,6 +143,9 @@ CallEnd CallDriver::GoOnAfter(const Attempt& first, const AttemptResult& result,
 
 CallMachine::Action CallDriver::Next() {
   if (notices_ != nullptr && !notices_->empty()) TellNotices();
+#if defined(__cpp_exceptions)
+  if (exception_ != nullptr) std::rethrow_exception(exception_);
+#endif
   return machine_->Next();
 }
 
@@ -155,9 +158,6 @@ CallEnd CallDriver::GoOn(CallMachine::Action action) {
       Act(action);
     }
   }
-#if defined(__cpp_exceptions)
-  if (exception_ != nullptr) std::rethrow_exception(exception_);
-#endif
   CallEnd end = End(*deliver_);
   ended_ = true;
   return end;
@@ -170,16 +170,14 @@ void CallDriver::Act(const CallMachine::Action& action) {
       Start(action);
       break;
     case Type::kAsk:
-      // Not about a hedge: asking would hold up the attempt in whose wait this is.
-      if (primary_ < 0) Ask(action.id);
+      Ask(action.id);
       break;
     case Type::kDeliver:
       deliver_ = action;
       break;
     case Type::kAbort:
       if (action.id == primary_) {
-        primary_over_ = true;
-        if (primary_stop_) primary_stop_->Stop();
+        EndPrimary();
       } else if (hedges_ != nullptr) {
         hedges_->Abort(action.id);
       }
@@ -275,8 +273,11 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
     record.detail += (*disruptions_)[static_cast<size_t>(attempt.slot())].Remark();
   }
   record.tried = failure.tried;
-  if (failures_ == nullptr) failures_ = std::make_unique<Failures>();
+  const bool is_first = failures_ == nullptr;
+  if (is_first) failures_ = std::make_unique<Failures>();
   failures_->records.push_back(std::move(record));
+  // How those end that the call gave up isn't what it failed of.
+  if (machine_->delivered() && !is_first) return;
   failures_->last = std::move(failure);
   failures_->last_status = status;
 }
@@ -343,11 +344,15 @@ void CallDriver::Wait(const CallMachine::Action& wait) {
 }
 
 WaitResult CallDriver::WaitUntil(Deadline until) {
-  // Once the result is known, what is waited for has been told to end.
-  const std::stop_token stop = deliver_ ? std::stop_token() : context_.options.stop;
   Source* const event = waker_.event();
-  if (event == nullptr) return runtime_.SleepUntil(until, stop);
-  return runtime_.Wait(*event, until, stop);
+  if (deliver_) {
+    // What is waited for has been told to end, and nothing may cut that short: no stop, and no call
+    // in whose attempt this one is made.
+    runtime_.WaitFor(*event);
+    return WaitResult::kReady;
+  }
+  if (event == nullptr) return runtime_.SleepUntil(until, context_.options.stop);
+  return runtime_.Wait(*event, until, context_.options.stop);
 }
 
 void CallDriver::Ask(int id) {

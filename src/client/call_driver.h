@@ -86,6 +86,8 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   void StartHedge(const CallMachine::Action& start);
   void ConcludeHedge(Hedges::Hedge& hedge);
   void TakeInHedges();
+  void TellConnections();
+  void EndPrimary();
   int TakeSlot(int id);
   int SlotOf(int id) const;
   // It failed; its result stays until another attempt has failed.

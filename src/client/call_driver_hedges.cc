@@ -61,8 +61,14 @@ void CallDriver::Pump() {
 
 void CallDriver::Serve(Instant now) {
   if (hedges_ != nullptr) TakeInHedges();
+  if (exception_ != nullptr) return;
   machine_->Wake(now);
   Pump();
+}
+
+void CallDriver::EndPrimary() {
+  primary_over_ = true;
+  if (primary_stop_) primary_stop_->Stop();
 }
 
 Source* CallDriver::source() { return waker_.event(); }
@@ -109,10 +115,17 @@ void CallDriver::StartHedge(const CallMachine::Action& start) {
 }
 
 void CallDriver::TakeInHedges() {
+  TellConnections();
+  while (const auto hedge = hedges_->TakeEnded()) {
+    TellConnections();  // its own, if it ended since
+    ConcludeHedge(*hedge);
+  }
+}
+
+void CallDriver::TellConnections() {
   while (const auto connection = hedges_->TakeConnection()) {
     TellConnected(connection->number, connection->address);
   }
-  while (const auto hedge = hedges_->TakeEnded()) ConcludeHedge(*hedge);
 }
 
 void CallDriver::ConcludeHedge(Hedges::Hedge& hedge) {
@@ -120,13 +133,9 @@ void CallDriver::ConcludeHedge(Hedges::Hedge& hedge) {
     Conclude(hedge.attempt, hedge.result, hedge.started, hedge.ended);
     return;
   }
-  // It goes on from here once nothing of the call is left.
+  // It goes on from `Next`, as one that leaves the attempt on this thread does.
   if (exception_ == nullptr) exception_ = std::move(hedge.exception);
-  Outcome left;
-  left.code = absl::StatusCode::kUnknown;
-  left.aborted = true;
-  machine_->Cancel(hedge.ended);
-  machine_->AttemptDone(hedge.ended, hedge.id, left);
+  EndPrimary();
 }
 
 int CallDriver::TakeSlot(int id) {

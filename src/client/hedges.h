@@ -2,7 +2,7 @@
 // its own, with a guest in its waits that ends them when the call has no more use for it.
 //
 //   Hedges hedges(runtime, attempt, stop, wake);
-//   if (!hedges.Start(id, slot, deadline, observed).ok()) ...
+//   if (!hedges.Start(id, slot, now, deadline, observed, disruption).ok()) ...
 //   // When `wake` was woken:
 //   while (std::unique_ptr<Hedge> hedge = hedges.TakeEnded()) Conclude(*hedge);
 //

@@ -384,7 +384,10 @@ void CallMachine::Refuse(const Verdict& verdict) {
   }
   candidate_.at = verdict.kind() == Verdict::Kind::kNotBefore ? Deadline(verdict.at()) : first_end_;
   candidate_.waits_for = verdict.reason();
-  if (reasons_.Has(Reason::kUndecided) && asked_ != view_.attempts) {
+  // Not about a hedge: asking would hold up the attempt beside it, and the retry that may follow is
+  // asked about under the same id.
+  const bool may_ask = candidate_.kind != AttemptKind::kHedge && asked_ != view_.attempts;
+  if (may_ask && reasons_.Has(Reason::kUndecided)) {
     asked_ = view_.attempts;
     Push(Action::Type::kAsk, candidate_.kind, Reason::kNone, asked_);
   }

@@ -66,26 +66,30 @@ int Runtime::WaitAny(absl::Span<Source* const> sources, Deadline deadline,
 
 WaitGuest*& Runtime::guest() { return thread_guest; }
 
-int Runtime::WaitServing(WaitGuest& served, absl::Span<Source* const> sources, Deadline deadline,
+int Runtime::WaitServing(WaitGuest& innermost, absl::Span<Source* const> sources, Deadline deadline,
                          const std::stop_token& stop) {
   for (;;) {
-    if (served.over() || stop.stop_requested()) return kStopped;
-    const Deadline due = served.due();
+    if (stop.stop_requested()) return kStopped;
+    absl::InlinedVector<Source*, 8> all(sources.begin(), sources.end());
+    Deadline due;
+    for (WaitGuest* each = &innermost; each != nullptr; each = each->around) {
+      if (each->over()) return kStopped;
+      due = Earlier(due, each->due());
+      if (Source* const source = each->source(); source != nullptr) all.push_back(source);
+    }
     Instant now;
     if (!deadline.is_never() || !due.is_never()) now = Now();
-    int which = kTimedOut;
+    // First: what is due at the same time is often the end of the call, whose attempt has timed out
+    // then, and wasn't told to end.
+    if (deadline.expired(now)) return kTimedOut;
     if (!due.expired(now)) {
-      if (deadline.expired(now)) return kTimedOut;
-      absl::InlinedVector<Source*, 8> all(sources.begin(), sources.end());
-      if (Source* const source = served.source(); source != nullptr) all.push_back(source);
-      which = DoWait(now, all, Earlier(deadline, due), stop);
-      if (which == kStopped || (which >= 0 && static_cast<size_t>(which) < sources.size())) {
-        return which;
-      }
+      const int which = DoWait(now, all, Earlier(deadline, due), stop);
+      if (which == kTimedOut) continue;
+      if (which == kStopped || static_cast<size_t>(which) < sources.size()) return which;
     }
     // Serving waits for nothing, but it may lock, spawn and tell observers.
     const ScopedGuest nobody(nullptr);
-    served.Serve(Now());
+    for (WaitGuest* each = &innermost; each != nullptr; each = each->around) each->Serve(Now());
   }
 }
 
@@ -109,8 +113,10 @@ WaitResult Runtime::WaitFrom(Instant now, Source& source, Deadline deadline,
   return ToWaitResult(DoWait(now, sources, deadline, stop));
 }
 
+// Nobody is served: a guest that is over would end it.
 void Runtime::WaitFor(Source& source) {
-  while (Wait(source, Deadline::Never(), {}) != WaitResult::kReady) continue;
+  Source* const sources[] = {&source};
+  while (DoWait(Instant(), sources, Deadline::Never(), {}) != 0) continue;
 }
 
 WaitResult Runtime::SleepUntil(Deadline deadline, const std::stop_token& stop) {

@@ -13,13 +13,18 @@
 #include "absl/time/time.h"
 #include "redial/call.h"
 #include "redial/client.h"
+#include "redial/conclusion.h"
 #include "redial/failure.h"
 #include "redial/listener.h"
+#include "redial/policies/fail_fast.h"
 #include "redial/policies/hedge.h"
 #include "redial/policies/predicate.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"
+#include "redial/policy.h"
 #include "redial/policy_set.h"
+#include "redial/reason.h"
+#include "redial/runtime.h"
 #include "redial/socket.h"
 #include "tests/conformance/body.h"
 
@@ -290,6 +295,165 @@ CONFORM(Hedging, CallsNest) {
         });
       });
   EXPECT_EQ(outer.value_or(0), 7);
+}
+
+// Source: include/redial/runtime.h: guests of the calls around a wait are served together.
+CONFORM(Hedging, ACallAroundOneThatHedgesIsServedToo) {
+  const PolicySet set = Set({Soon()});
+  std::atomic<bool> told = false;
+  const absl::StatusOr<int> outer =
+      Call(Idempotent(), set, [&](const Attempt& attempt) -> absl::StatusOr<int> {
+        if (attempt.number() > 1) return 2;
+        return Call(Idempotent(), Set({Hedge({.delay = kHang})}),
+                    [&](const Attempt& inner) -> absl::StatusOr<int> {
+                      const absl::Status ended = Hang(inner);
+                      told = ended.code() == kCancelled;
+                      return ended;
+                    });
+      });
+  EXPECT_EQ(outer.value_or(0), 2);
+  EXPECT_TRUE(told);
+}
+
+// Source: include/redial/policies/hedge.h: the losers return before the call does.
+CONFORM(Hedging, ACallThatIsGivenUpWaitsForItsOwnLosers) {
+  std::atomic<int> told = 0;
+  const absl::StatusOr<int> outer = Call(
+      Idempotent(), Set({Hedge({.delay = 3 * kDelay, .max_ratio = 1})}),
+      [&](const Attempt& attempt) -> absl::StatusOr<int> {
+        if (attempt.number() > 1) return 2;
+        return Call(Idempotent(), Set({Soon()}), [&](const Attempt& inner) -> absl::StatusOr<int> {
+          if (inner.number() == 1) {
+            Sleep(2 * kDelay);
+            return absl::UnavailableError("no");
+          }
+          const absl::Status ended = Hang(inner);
+          told += ended.code() == kCancelled ? 1 : 0;
+          return ended;
+        });
+      });
+  EXPECT_EQ(outer.value_or(0), 2);
+  EXPECT_EQ(told, 1);
+}
+
+// Source: include/redial/runtime.h: joins are cut short by nothing.
+CONFORM(Hedging, AnAttemptThatIsGivenUpStillJoins) {
+  std::atomic<bool> joined = false;
+  const absl::StatusOr<int> which =
+      Call(Idempotent(), Set({Soon()}), [&](const Attempt& attempt) -> absl::StatusOr<int> {
+        if (attempt.number() > 1) return 2;
+        bool done = false;
+        absl::StatusOr<Task> helper = runtime().Spawn([&] {
+          Sleep(3 * kDelay);
+          done = true;
+        });
+        if (!helper.ok()) return helper.status();
+        const absl::Status ended = Hang(attempt);
+        helper->Join();
+        joined = done;
+        return ended;
+      });
+  EXPECT_EQ(which.value_or(0), 2);
+  EXPECT_TRUE(joined);
+}
+
+// Source: docs/architecture.md, law 8: what timed out wasn't told to end.
+CONFORM(Hedging, AnAttemptThatTakesUntilTheDeadlineHasTimedOut) {
+  const absl::Status status =
+      Call({.timeout = 3 * kDelay, .idempotent = true}, Set({Hedge({.delay = kHang})}), Hang);
+  ASSERT_TRUE(FailureOf(status).has_value()) << status;
+  ASSERT_EQ(FailureOf(status)->attempts.size(), 1U);
+  EXPECT_EQ(FailureOf(status)->attempts[0].code, kDeadlineExceeded) << Story(status);
+}
+
+// Source: include/redial/policies/fail_fast.h: the failure that ends the call is its status.
+CONFORM(Hedging, HowTheLosersEndIsNotWhyTheCallFailed) {
+  const PolicySet set = Set({Soon(), FailFast(OnCode(absl::StatusCode::kPermissionDenied))});
+  const absl::Status status = Call(Idempotent(), set, [&](const Attempt& attempt) {
+    if (attempt.number() > 1) return Hang(attempt);
+    Sleep(3 * kDelay);
+    return absl::PermissionDeniedError("not yours");
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+  EXPECT_NE(status.message().find("not yours"), absl::string_view::npos) << status;
+  EXPECT_EQ(FailureOf(status)->attempts.size(), 2U);
+}
+
+// Source: include/redial/conclusion.h: kUnknown where an exception left the call.
+CONFORM(Hedging, AnExceptionInAHedgeIsNoCancellation) {
+#if defined(__cpp_exceptions)
+  struct Ends final : Policy {
+    Ends() : Policy({.name = "Ends", .capabilities = kConcludes}) {}
+    void Conclude(const Conclusion& end) override {
+      codes.push_back(end.code);
+      reasons.push_back(end.reason);
+    }
+    std::vector<absl::StatusCode> codes;
+    std::vector<Reason> reasons;
+  };
+  struct Thrown {};
+  const auto ends = std::make_shared<Ends>();
+  EXPECT_THROW(static_cast<void>(Call(Idempotent(), Set({Soon(), ends}),
+                                      [&](const Attempt& attempt) -> absl::Status {
+                                        if (attempt.number() > 1) throw Thrown();
+                                        return Hang(attempt);
+                                      })),
+               Thrown);
+  EXPECT_EQ(ends->codes, std::vector{absl::StatusCode::kUnknown});
+  EXPECT_EQ(ends->reasons, std::vector{Reason::kNone});
+#endif
+}
+
+// Source: include/redial/call_event.h: a connection is told before what became of it.
+CONFORM(Hedging, ObserversHearOfAConnectionBeforeItsEnd) {
+  std::vector<std::string> heard;
+  const PolicyPtr report = Report(ToFunction([&](const CallEvent& event) {
+    using Type = CallEvent::Type;
+    if (event.type == Type::kConnected) heard.push_back(absl::StrCat("connected ", event.attempt));
+    if (event.type != Type::kAttemptEnded) return;
+    heard.push_back(absl::StrCat("end ", event.attempt));
+    if (event.attempt == 2) Sleep(kDelay);  // the next one connects and ends meanwhile
+  }));
+  const PolicyPtr hedge = Soon(2);
+  for (int i = 0; i < 3; ++i) {  // which leaves hedges for later
+    EXPECT_EQ(Call(Idempotent(), Set({hedge}), [] { return absl::OkStatus(); }), absl::OkStatus());
+  }
+  EXPECT_EQ(Call(Idempotent(), Set({hedge, report}),
+                 [&](const Attempt& attempt) {
+                   if (attempt.number() == 1) {
+                     Sleep(6 * kDelay);
+                     return absl::OkStatus();
+                   }
+                   if (attempt.number() == 2) {
+                     Sleep(kDelay + kDelay / 2);
+                     return absl::UnavailableError("no");
+                   }
+                   Sleep(kDelay);
+                   attempt.notes()->listener->Connected("there");
+                   return absl::UnavailableError("no");
+                 }),
+            absl::OkStatus());
+  EXPECT_EQ(heard, (std::vector<std::string>{"end 2", "connected 3", "end 3", "end 1"}));
+}
+
+// Source: include/redial/policy.h: who asks a person may hold hedges up too.
+CONFORM(Hedging, APersonIsAskedAboutTheRetryThatFollowsAHeldUpHedge) {
+  struct Asks final : Policy {
+    Asks() : Policy({.name = "Asks", .capabilities = kJudgesAgain | kRetries | kAsks}) {}
+    Verdict Judge(const View& view) const override {
+      return view.answer == Answer::kNone ? Verdict::Blocked(Reason::kUndecided) : Verdict::Admit();
+    }
+    Answer Ask(const CallEvent&) const override { return Answer::kRetry; }
+  };
+  CallOptions options = Idempotent();
+  options.timeout = absl::Seconds(2);  // reached where nobody is asked
+  const absl::StatusOr<int> which = Call(options, Set({Soon(), std::make_shared<Asks>()}),
+                                         [&](const Attempt& attempt) -> absl::StatusOr<int> {
+                                           if (attempt.number() > 1) return 2;
+                                           Sleep(3 * kDelay);
+                                           return absl::UnavailableError("no");
+                                         });
+  EXPECT_EQ(which.value_or(0), 2) << which.status();
 }
 
 }  // namespace
