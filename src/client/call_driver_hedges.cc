@@ -7,6 +7,15 @@
 #include "src/core/strings.h"
 
 namespace redial::internal {
+namespace {
+
+// What an attempt that was given up throws changes nothing, as what it returns: the call has its
+// result.
+absl::Status LeftByException() {
+  return absl::CancelledError("was told to end, and threw an exception");
+}
+
+}  // namespace
 
 AttemptResult CallDriver::RunWatched(const CallMachine::Action& start, Attempt& attempt,
                                      std::optional<AttemptNotes>& notes) {
@@ -29,7 +38,17 @@ AttemptResult CallDriver::RunWatched(const CallMachine::Action& start, Attempt& 
 AttemptResult CallDriver::RunServing(const Attempt& attempt, Disruption* disruption) {
   Pump();
   const ScopedGuest scope(this);
+#if defined(__cpp_exceptions)
+  try {
+    return RunDisrupted(disruption, attempt, attempt_);
+  } catch (...) {
+    if (!primary_over_) throw;
+  }
+  left_ = LeftByException();
+  return {&left_, {}};
+#else
   return RunDisrupted(disruption, attempt, attempt_);
+#endif
 }
 
 // Here, and not where the attempt runs: a hedge runs beside this thread, and the machine is this
@@ -131,6 +150,11 @@ void CallDriver::TellConnections() {
 void CallDriver::ConcludeHedge(Hedges::Hedge& hedge) {
   if (hedge.exception == nullptr) {
     Conclude(hedge.attempt, hedge.result, hedge.started, hedge.ended);
+    return;
+  }
+  if (machine_->delivered()) {
+    const absl::Status left = LeftByException();
+    Conclude(hedge.attempt, {&left, {}}, hedge.started, hedge.ended);
     return;
   }
   // It goes on from `Next`, as one that leaves the attempt on this thread does.

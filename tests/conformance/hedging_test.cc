@@ -215,6 +215,25 @@ CONFORM(Hedging, AnExceptionInTheFirstEndsItsHedge) {
 #endif
 }
 
+// Source: docs/architecture.md, law 7: what an attempt that was given up still does changes nothing.
+CONFORM(Hedging, ALoserThatThrowsTakesNothingFromTheWinner) {
+#if defined(__cpp_exceptions)
+  struct Thrown {};
+  for (const int winner : {1, 2}) {
+    const absl::StatusOr<int> which =
+        Call(Idempotent(), Set({Soon()}), [&](const Attempt& attempt) -> absl::StatusOr<int> {
+          if (attempt.number() != winner) {
+            EXPECT_EQ(Hang(attempt).code(), kCancelled);
+            throw Thrown();
+          }
+          Sleep(3 * kDelay);
+          return winner;
+        });
+    EXPECT_EQ(which.value_or(0), winner);
+  }
+#endif
+}
+
 // Source: include/redial/policies/retry.h: a value is the result where nothing better comes.
 CONFORM(Hedging, TheLatestFailedResultIsKept) {
   const PolicySet set =

@@ -4,15 +4,15 @@
 //   auto reads = redial::Client::Create("tcp://cache:6379", shared);
 //   auto writes = redial::Client::Create("tcp://cache:6379", shared);
 //
-// They are
+// | policy         | what it does                                                            |
+// |----------------|-------------------------------------------------------------------------|
+// | Retry          | up to three attempts, pauses of 50 ms and more, longer after overload    |
+// | RetryBudget    | at most one retry for ten successes, in the long run                    |
+// | AttemptTimeout | half of what remains for each attempt                                   |
+// | CircuitBreaker | refuses for a while when half of at least 20 attempts in 10 s failed    |
+// | Report         | where there is a sink                                                   |
 //
-//   Retry          up to three attempts, pauses of 50 ms and more, longer after overload
-//   RetryBudget    at most one retry for ten successes, in the long run
-//   AttemptTimeout half of what remains for each attempt
-//   CircuitBreaker refuses for a while when half of at least 20 attempts in 10 s have failed
-//   Report         where there is a sink
-//
-// and each default is argued for in docs/decisions/recommended.md. What isn't among them needs a figure
+// Each default is argued for in docs/decisions/recommended.md. What isn't among them needs a figure
 // that only you know (Bulkhead, RateLimit), or costs the server something (Hedge).
 //
 // The policies share their state among all who hold the list: make one for each target, not one for
