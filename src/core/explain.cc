@@ -178,7 +178,8 @@ class Explainer {
     if (said_.max_attempts == kUnlimited) return "any number, until its time is up";
     std::string text = Count(static_cast<uint64_t>(said_.max_attempts), "attempt");
     if (joined_.attempt_timeout != absl::InfiniteDuration()) {
-      absl::StrAppend(&text, " of at most ", absl::FormatDuration(joined_.attempt_timeout),
+      absl::StrAppend(&text, " of at most ",
+                      absl::FormatDuration(std::min(joined_.attempt_timeout, said_.max_time)),
                       " each");
     }
     return absl::StrCat("at most ", text);

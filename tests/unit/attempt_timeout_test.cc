@@ -228,7 +228,8 @@ TEST(AttemptTimeoutTest, Describes) {
   EXPECT_EQ(
       Says(*all),
       "gives each attempt the shortest of 2s, 50% of what remains until the deadline, an even "
-      "share of it among 3 attempts, 3 times what 99% of the latest successes took at most; "
+      "share of what remains among 3 attempts, 3 times what 99% of the latest successes took at "
+      "most; "
       "computes nothing below 10ms; gives no attempt less than 3 round trips");
   Description d;
   all->Describe(d);
