@@ -23,6 +23,7 @@ class ShortText {
   ShortText& operator=(const ShortText&) = delete;
 
   void Append(std::string_view more) {
+    if (more.empty()) return;  // whose data may be null
     if (large_.empty() && more.size() <= kSmall - size_) {
       std::memcpy(small_ + size_, more.data(), more.size());
     } else {
