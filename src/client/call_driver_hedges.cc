@@ -42,7 +42,7 @@ AttemptResult CallDriver::RunServing(const Attempt& attempt, Disruption* disrupt
   try {
     return RunDisrupted(disruption, attempt, attempt_);
   } catch (...) {
-    if (!primary_over_) throw;
+    if (!primary_over_) std::rethrow_exception(std::current_exception());
   }
   left_ = LeftByException();
   return {&left_, {}};
