@@ -69,7 +69,7 @@ void BulkheadConfig::Describe(Description& d) const {
   d.does.push_back(absl::StrCat("lets at most ", o.max_concurrent, calls ? " call" : " attempt",
                                 o.max_concurrent == 1 ? "" : "s", " run at a time"));
   if (o.max_queue == 0) {
-    d.does.push_back("refuses whoever finds no permit");
+    d.does.emplace_back("refuses whoever finds no permit");
   } else {
     d.does.push_back(
         absl::StrCat("lets up to ", o.max_queue, " more wait",

@@ -223,7 +223,7 @@ void Hedger::Describe(Description& description) const {
   description.max_hedges = o.max_hedges;
   description.hedge_after = o.delay.value_or(o.min_delay);
   if (o.max_ratio == 0) {
-    description.warnings.push_back(
+    description.warnings.emplace_back(
         "Hedge.max_ratio is 0: after the first hedge there is no other.");
   }
 }

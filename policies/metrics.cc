@@ -250,7 +250,7 @@ MetricsPolicy::Snapshot Recorder::snapshot() const {
 }
 
 void Recorder::Describe(Description& description) const {
-  description.does.push_back(
+  description.does.emplace_back(
       "counts calls, attempts, retries and refusals, and how long they took");
   description.shares = "its counts";
 }
