@@ -106,6 +106,7 @@ void AddAlone(Suite& suite, const std::string& name, PolicyPtr policy) {
       [none = Set({})] { return TimeCalls(*none); }, {.difference = 30});
 }
 
+#if defined(REDIAL_BENCHMARK_ENGINE)
 // From the call's beginning to its end, in the engine: no clock, no status.
 Measured TimeRefusals(const PolicySet& policies) {
   const Instant now = Runtime::Current().Now();
@@ -118,6 +119,7 @@ Measured TimeRefusals(const PolicySet& policies) {
   }
   return {(NowNanos() - started) / kCalls};
 }
+#endif
 
 Measured TimeRefusedCalls(const PolicySet& policies) {
   const CallOptions options{.operation = "empty", .timeout = absl::Seconds(1), .idempotent = true};
@@ -165,9 +167,11 @@ void AddPolicyBenchmarks(Suite& suite) {
       [set = Set(And(Five(), Metrics()))] { return TimeCalls(*set); },
       [set = Set(Five())] { return TimeCalls(*set); }, {.difference = 60});
 
+#if defined(REDIAL_BENCHMARK_ENGINE)
   suite.Add({.name = "breaker_refusal",
              .ours = [set = Refusing()] { return TimeRefusals(*set); },
              .bound = {.most = 20}});
+#endif
   suite.Add({.name = "breaker_refusal_status",
              .ours = [set = Refusing()] { return TimeRefusedCalls(*set); }});
 }
