@@ -144,7 +144,7 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   Slots slots_;
   int failed_slot_ = -1;  // of the latest failure, which the machine may still look at
   std::optional<LinkedStop> primary_stop_;
-  absl::Status left_;  // of the primary, if it threw when it was over
+  absl::Status left_;             // of the primary, if it threw when it was over
   std::exception_ptr exception_;  // what left a hedge
   std::unique_ptr<Hedges> hedges_;
 };

@@ -22,8 +22,8 @@ class Thrower final : public LawPolicy {
  public:
   explicit Thrower(uint32_t after)
       : LawPolicy({.name = "Thrower",
-                   .capabilities = kJudgesFirst | kJudgesAgain | kReserves | kSettles | kProposes | kHedges |
-                                   kExamines | kRetries,
+                   .capabilities = kJudgesFirst | kJudgesAgain | kReserves | kSettles | kProposes |
+                                   kHedges | kExamines | kRetries,
                    .rank = Rank::kBudget},
                   ""),
         left_(after) {}
