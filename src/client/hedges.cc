@@ -54,12 +54,11 @@ std::optional<Hedges::Connection> Hedges::TakeConnection() {
 }
 
 void Hedges::Ended(Hedge& hedge) {
-  const std::shared_ptr<WakeTarget> wake = wake_;  // the call may be over before it is woken
   {
     const StdMutexLock lock(mu_);
     ended_.push_back(&hedge);
   }
-  wake->Wake();
+  wake_->Wake();  // whoever takes the hedge joins this task first
 }
 
 void Hedges::Connected(int number, std::string_view address) {

@@ -70,7 +70,6 @@ class Hedges {
   // The next that has ended; its task has returned.
   std::unique_ptr<Hedge> TakeEnded();
   std::optional<Connection> TakeConnection();
-  bool empty() const { return running_.empty(); }
 
  private:
   void Ended(Hedge& hedge);

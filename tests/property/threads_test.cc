@@ -4,11 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -17,6 +14,7 @@
 #include "redial/redial.h"
 #include "src/core/call_machine.h"
 #include "src/core/mix.h"
+#include "tests/support/bell.h"
 #include "tests/support/law_kit.h"
 #include "tests/support/law_shipped.h"
 
@@ -24,7 +22,6 @@ namespace redial::testing {
 namespace {
 
 constexpr int kThreads = 4;
-constexpr auto kHang = std::chrono::seconds(60);
 
 // Time passes by one microsecond at each look, and jumps to where somebody wants to wait until.
 class SharedClock {
@@ -39,29 +36,6 @@ class SharedClock {
 
  private:
   std::atomic<int64_t> nanos_ = Instant::VirtualOrigin().nanos() + 1;
-};
-
-class Bell final : public WakeTarget {
- public:
-  void Wake() override {
-    {
-      std::lock_guard lock(mu_);
-      rung_ = true;
-    }
-    heard_.notify_one();
-  }
-  // False if nobody rang for so long that somebody must have forgotten to.
-  bool Await() {
-    std::unique_lock lock(mu_);
-    const bool heard = heard_.wait_for(lock, kHang, [&] { return rung_; });
-    rung_ = false;
-    return heard;
-  }
-
- private:
-  std::mutex mu_;
-  std::condition_variable heard_;
-  bool rung_ = false;
 };
 
 class Driver final : public WakeSource {

@@ -8,14 +8,6 @@
 namespace redial::testing {
 namespace {
 
-int Count(const LawKit& kit, uint32_t capability) {
-  int count = 0;
-  for (const LawPolicy* policy : kit.policies()) {
-    if ((policy->traits().capabilities & capability) != 0) ++count;
-  }
-  return count;
-}
-
 // From few values, so that policies meet that are alike, and delays that are equal.
 int64_t Delay(Choices& choices) {
   constexpr int64_t kDelays[] = {0, 2 * kMilli, 5 * kMilli, 5 * kMilli, 12 * kMilli};
@@ -29,7 +21,7 @@ int From(int first, uint32_t n, Choices& choices) {
 }
 
 void AddThatQueues(Choices& choices, LawKit& kit) {
-  if (Count(kit, Policy::kQueues) == PolicySet::kMaxQueues) return;
+  if (kit.Count(Policy::kQueues) == PolicySet::kMaxQueues) return;
   switch (choices.Below(3)) {
     case 0: {
       const int permits = From(1, 2, choices);
@@ -95,7 +87,7 @@ void AddThatDecides(Choices& choices, LawKit& kit) {
       kit.Add<LawExaminer>(From(1, 2, choices));
       return;
     case 6:
-      if (Count(kit, Policy::kAsks) == 0) kit.Add<LawAsker>();
+      if (kit.Count(Policy::kAsks) == 0) kit.Add<LawAsker>();
       return;
     default:
       if (choices.OneIn(2)) kit.Add<LawNeverWaits>();
@@ -111,6 +103,14 @@ uint32_t SeededChoices::Below(uint32_t n) {
 
 LawKit::~LawKit() {
   for (LawPolicy* policy : policies_) policy->~LawPolicy();
+}
+
+int LawKit::Count(uint32_t capability) const {
+  int count = 0;
+  for (const LawPolicy* policy : policies_) {
+    if ((policy->traits().capabilities & capability) != 0) ++count;
+  }
+  return count;
 }
 
 PolicyList LawKit::list() const {

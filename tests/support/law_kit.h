@@ -61,6 +61,8 @@ class LawKit {
   // Policies that don't own; the kit outlives them.
   PolicyList list() const;
   const std::vector<LawPolicy*>& policies() const { return policies_; }
+  // How many of them have it.
+  int Count(uint32_t capability) const;
 
   // The first complaint of a policy, with its configuration.
   std::string Audit(bool idle) const;

@@ -27,14 +27,6 @@ bool CountsHolders(std::string_view gauge) {
          gauge == "probes_out";
 }
 
-int QueuesOf(const LawKit& kit) {
-  int queues = 0;
-  for (const LawPolicy* policy : kit.policies()) {
-    if ((policy->traits().capabilities & Policy::kQueues) != 0) ++queues;
-  }
-  return queues;
-}
-
 }  // namespace
 
 LawShipped::LawShipped(PolicyPtr policy, const char* config, bool alone)
@@ -149,7 +141,7 @@ PolicyPtr RandomAdaptiveLimit(bool second) {
 
 void AddShipped(Choices& choices, LawKit& kit) {
   const bool second = choices.OneIn(2);
-  const bool queues = QueuesOf(kit) < PolicySet::kMaxQueues;
+  const bool queues = kit.Count(Policy::kQueues) < PolicySet::kMaxQueues;
   switch (choices.Below(12)) {
     case 0:
       kit.Add<LawShipped>(

@@ -3,12 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -17,6 +14,7 @@
 #include "redial/policy_set.h"
 #include "src/core/call_machine.h"
 #include "src/core/mix.h"
+#include "tests/support/bell.h"
 #include "tests/support/processor.h"
 #include "tests/unit/bulkhead_kit.h"
 
@@ -24,11 +22,11 @@ namespace redial {
 namespace {
 
 using testing::At;
+using testing::Bell;
 using testing::Caller;
 using Type = CallMachine::Action::Type;
 
 constexpr int kThreads = 6;
-constexpr auto kHang = std::chrono::seconds(60);  // somebody must have been forgotten
 
 std::atomic<int64_t> ticks{0};
 Instant Now() { return Plus(testing::kEnded, ticks.fetch_add(1000, std::memory_order_relaxed)); }
@@ -48,26 +46,6 @@ class Running {
  private:
   std::atomic<int> running_ = 0;
   std::atomic<int> most_ = 0;
-};
-
-class Bell final : public WakeTarget {
- public:
-  void Wake() override {
-    const std::lock_guard lock(mu_);
-    rung_ = true;
-    heard_.notify_one();
-  }
-  bool Await() {
-    std::unique_lock lock(mu_);
-    const bool heard = heard_.wait_for(lock, kHang, [&] { return rung_; });
-    rung_ = false;
-    return heard;
-  }
-
- private:
-  std::mutex mu_;
-  std::condition_variable heard_;
-  bool rung_ = false;
 };
 
 // One call; it may be cancelled while it waits, or vanish while it runs.
