@@ -42,20 +42,14 @@ constexpr int kMostResults = 1'000'000'000;
 static_assert(kMostInFlight <= BoundedCount::kMost);
 constexpr int64_t kNotBegun = std::numeric_limits<int64_t>::min();
 
-absl::Status CheckWhole(std::string_view field, int value, int least, int most) {
-  if (value >= least && value <= most) return absl::OkStatus();
-  return internal::Invalid(kName, field, internal::ToStd(absl::StrCat(value)),
-                           internal::ToStd(absl::StrCat("be from ", least, " to ", most)));
-}
-
 absl::Status Check(const AdaptiveLimitOptions& o) {
   // The first that isn't in order with those before it is the one to name.
   const absl::Status whole[] = {
-      CheckWhole("min_limit", o.min_limit, 1, kMostInFlight),
-      CheckWhole("max_limit", o.max_limit, o.min_limit, kMostInFlight),
-      CheckWhole("initial_limit", o.initial_limit, o.min_limit, o.max_limit),
-      CheckWhole("window_results", o.window_results, 1, kMostResults),
-      CheckWhole("queue", o.queue, 0, kMostInFlight),
+      internal::CheckFromTo<int>(kName, "min_limit", o.min_limit, 1, kMostInFlight),
+      internal::CheckFromTo<int>(kName, "max_limit", o.max_limit, o.min_limit, kMostInFlight),
+      internal::CheckFromTo<int>(kName, "initial_limit", o.initial_limit, o.min_limit, o.max_limit),
+      internal::CheckFromTo<int>(kName, "window_results", o.window_results, 1, kMostResults),
+      internal::CheckFromTo<int>(kName, "queue", o.queue, 0, kMostInFlight),
   };
   for (const absl::Status& status : whole) {
     if (!status.ok()) return status;
@@ -190,7 +184,7 @@ void Limiter::CloseWindowIfFree(Instant now) {
 
 void Limiter::LearnFromFailure(BoundedCount::Reading admitted, const Outcome& outcome) {
   const bool timed_out = outcome.code == absl::StatusCode::kDeadlineExceeded;
-  const bool turned_down = outcome.has_retry_after || internal::IsPeersOverload(outcome);
+  const bool turned_down = internal::AsksToBeSpared(outcome);
   if (!timed_out && !turned_down) return;
   const auto nanos = static_cast<double>(NanosBetween(outcome.started, outcome.ended));
 

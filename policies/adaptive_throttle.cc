@@ -31,15 +31,10 @@ using internal::StdMutexLock;
 constexpr std::string_view kName = "AdaptiveThrottle";
 constexpr int64_t kEarliest = std::numeric_limits<int64_t>::min();
 
-absl::Status CheckNumber(std::string_view field, double value, double least, double most) {
-  if (value >= least && value <= most) return absl::OkStatus();
-  return internal::Invalid(kName, field, value,
-                           internal::ToStd(absl::StrCat("be from ", least, " to ", most)));
-}
-
 absl::Status Check(const AdaptiveThrottleOptions& o) {
-  for (const absl::Status& status : {CheckNumber("multiplier", o.multiplier, 1, 1000),
-                                     CheckNumber("padding", o.padding, 0, 1e9)}) {
+  for (const absl::Status& status :
+       {internal::CheckFromTo<double>(kName, "multiplier", o.multiplier, 1, 1000),
+        internal::CheckFromTo<double>(kName, "padding", o.padding, 0, 1e9)}) {
     if (!status.ok()) return status;
   }
   if (o.window < absl::Milliseconds(1) || o.window > absl::Hours(24)) {
@@ -68,8 +63,8 @@ Kind KindOf(const AdaptiveThrottleOptions& o, const Outcome& outcome) {
     denied = o.overload_on(outcome);
   } else if (outcome.code != absl::StatusCode::kOk) {
     if (internal::IsOfThisHost(outcome.error)) return Kind::kNothing;
-    denied = internal::IsPeersOverload(outcome) ||
-             outcome.code == absl::StatusCode::kDeadlineExceeded || outcome.has_retry_after;
+    denied =
+        internal::AsksToBeSpared(outcome) || outcome.code == absl::StatusCode::kDeadlineExceeded;
   }
   if (denied) return Kind::kDenied;
   return outcome.ok() || outcome.sent != Sent::kNo ? Kind::kAccepted : Kind::kNothing;

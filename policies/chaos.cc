@@ -36,8 +36,8 @@ absl::Status CheckProbabilities(const ChaosOptions& o) {
       {"stall_probability", o.stall_probability},
   };
   for (const auto& p : probabilities) {
-    if (p.value >= 0 && p.value <= 1) continue;
-    return internal::Invalid(kName, p.field, p.value, "be from 0 to 1");
+    absl::Status status = internal::CheckFromTo<double>(kName, p.field, p.value, 0, 1);
+    if (!status.ok()) return status;
   }
   const double ends = o.error_probability + o.reset_probability + o.stall_probability;
   if (ends > 1 + kRounding) {

@@ -32,16 +32,6 @@ constexpr int kMostSaved = 1'000'000;
 constexpr Token kHedgeToken = std::numeric_limits<Token>::max();
 constexpr int64_t kUnknown = Proposal::kNone;
 
-absl::Status CheckShare(std::string_view field, double value) {
-  if (value >= 0 && value <= 1) return absl::OkStatus();
-  return internal::Invalid(kName, field, value, "be from 0 to 1");
-}
-
-absl::Status CheckWhole(std::string_view field, int value, int least, int most) {
-  if (value >= least && value <= most) return absl::OkStatus();
-  return internal::Invalid(kName, field, value, absl::StrCat("be from ", least, " to ", most));
-}
-
 absl::Status CheckTime(std::string_view field, absl::Duration value) {
   if (value >= absl::ZeroDuration() && value < absl::InfiniteDuration()) return absl::OkStatus();
   return internal::Invalid(kName, field, value, "be finite and not negative");
@@ -50,14 +40,15 @@ absl::Status CheckTime(std::string_view field, absl::Duration value) {
 absl::Status Check(const HedgeOptions& o) {
   const absl::Status checks[] = {
       CheckTime("delay", o.delay.value_or(absl::ZeroDuration())),
-      CheckShare("quantile", o.quantile),
-      CheckWhole("min_samples", o.min_samples, 1, std::numeric_limits<int>::max()),
+      internal::CheckFromTo<double>(kName, "quantile", o.quantile, 0, 1),
+      internal::CheckFromTo<int>(kName, "min_samples", o.min_samples, 1,
+                                 std::numeric_limits<int>::max()),
       o.window > absl::ZeroDuration() ? absl::OkStatus()
                                       : internal::Invalid(kName, "window", o.window, "be positive"),
       CheckTime("min_delay", o.min_delay),
-      CheckWhole("max_hedges", o.max_hedges, 1, 3),
-      CheckShare("max_ratio", o.max_ratio),
-      CheckWhole("max_saved", o.max_saved, 1, kMostSaved),
+      internal::CheckFromTo<int>(kName, "max_hedges", o.max_hedges, 1, 3),
+      internal::CheckFromTo<double>(kName, "max_ratio", o.max_ratio, 0, 1),
+      internal::CheckFromTo<int>(kName, "max_saved", o.max_saved, 1, kMostSaved),
   };
   for (const absl::Status& status : checks) {
     if (!status.ok()) return status;

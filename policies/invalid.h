@@ -6,6 +6,7 @@
 #define REDIAL_POLICIES_INVALID_H_
 
 #include <cmath>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -27,6 +28,18 @@ inline absl::Status Invalid(std::string_view policy, std::string_view field, dou
 inline absl::Status Invalid(std::string_view policy, std::string_view field, absl::Duration value,
                             std::string_view must) {
   return Invalid(policy, field, ToStd(absl::FormatDuration(value)), must);
+}
+
+// OK, or what is wrong with a number that isn't from `least` to `most`. NaN never is.
+template <class Number>
+absl::Status CheckFromTo(std::string_view policy, std::string_view field, Number value,
+                         Number least, Number most) {
+  if (value >= least && value <= most) return absl::OkStatus();
+  const std::string must = absl::StrCat("be from ", least, " to ", most);
+  if (std::isnan(static_cast<double>(value)))
+    return Invalid(policy, field, std::string_view("NaN"), must);
+  const std::string text = absl::StrCat(value);
+  return Invalid(policy, field, std::string_view(text), must);
 }
 
 }  // namespace redial::internal

@@ -22,4 +22,8 @@ bool IsPeersOverload(const Outcome& outcome) {
          outcome.phase == Phase::kNone;
 }
 
+bool AsksToBeSpared(const Outcome& outcome) {
+  return outcome.has_retry_after || IsPeersOverload(outcome);
+}
+
 }  // namespace redial::internal

@@ -15,6 +15,9 @@ bool IsOfThisHost(int error);
 // names its phase or errno, which the peer's word doesn't.
 bool IsPeersOverload(const Outcome& outcome);
 
+// The same, or that it asked for a pause (RetryAfter).
+bool AsksToBeSpared(const Outcome& outcome);
+
 }  // namespace redial::internal
 
 #endif  // REDIAL_POLICIES_OVERLOAD_H_

@@ -48,8 +48,7 @@ struct Config {
 
   int64_t CostOf(const View& view) const {
     const Outcome* const last = view.last;
-    const bool overloaded =
-        last != nullptr && (last->has_retry_after || internal::IsPeersOverload(*last));
+    const bool overloaded = last != nullptr && internal::AsksToBeSpared(*last);
     return overloaded ? overload_retry_cost : retry_cost;
   }
   int64_t Gain(Token paid) const {
@@ -69,11 +68,6 @@ struct Config {
   int64_t allowance;
 };
 
-absl::Status CheckNumber(std::string_view field, double value, double least) {
-  if (value >= least && value <= kMost) return absl::OkStatus();
-  return internal::Invalid(kName, field, value, absl::StrCat("be from ", least, " to ", kMost));
-}
-
 absl::Status Check(const RetryBudgetOptions& o) {
   const struct {
     std::string_view field;
@@ -89,7 +83,9 @@ absl::Status Check(const RetryBudgetOptions& o) {
       {"min_retries_per_second", o.min_retries_per_second},
   };
   for (const auto& number : numbers) {
-    if (absl::Status status = CheckNumber(number.field, number.value, 0); !status.ok()) {
+    if (absl::Status status =
+            internal::CheckFromTo<double>(kName, number.field, number.value, 0, kMost);
+        !status.ok()) {
       return status;
     }
   }

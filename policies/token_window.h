@@ -33,10 +33,19 @@ class TokenWindow {
   int64_t sum() const { return sum_; }
   // When the slice that is filled now is full; never for an infinite one.
   Instant slice_end() const { return slice_end_; }
+  Instant slice_begin() const { return Plus(slice_end_, -slice_nanos_); }
 
   // To the slice that is filled now.
   void Add(int64_t n) {
     slices_[current_] += n;
+    sum_ += n;
+  }
+  // To the slice of `at`, unless that is forgotten already.
+  void Add(Instant at, int64_t n) {
+    const int64_t behind = NanosBetween(at, slice_begin());
+    const int64_t ago = behind <= 0 ? 0 : 1 + (behind - 1) / slice_nanos_;
+    if (ago >= kSlices) return;
+    slices_[(current_ + kSlices - static_cast<int>(ago)) % kSlices] += n;
     sum_ += n;
   }
   void Advance(Instant now) {
