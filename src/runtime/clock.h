@@ -16,11 +16,8 @@ namespace redial::runtime_internal {
 
 inline constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
-inline Instant MonotonicNow() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return Instant::FromNanos(int64_t{now.tv_sec} * kNanosPerSecond + now.tv_nsec);
-}
+// CLOCK_MONOTONIC, to a microsecond: see src/runtime/cycle_clock.h.
+Instant MonotonicNow();
 
 inline timespec ToTimespec(int64_t nanos) {
   timespec time{};

@@ -5,17 +5,14 @@
 #include <atomic>
 
 namespace redial::runtime_internal {
-namespace {
 
 // Written by the handler alone, when a new process has a single thread: relaxed is enough.
-constinit std::atomic<uint32_t> forks{0};
-
-}  // namespace
+constinit std::atomic<uint32_t> fork_generation{0};
 
 uint32_t ForkGeneration() {
-  [[maybe_unused]] static const int registered =
-      ::pthread_atfork(nullptr, nullptr, +[] { forks.fetch_add(1, std::memory_order_relaxed); });
-  return forks.load(std::memory_order_relaxed);
+  [[maybe_unused]] static const int registered = ::pthread_atfork(
+      nullptr, nullptr, +[] { fork_generation.fetch_add(1, std::memory_order_relaxed); });
+  return fork_generation.load(std::memory_order_relaxed);
 }
 
 }  // namespace redial::runtime_internal

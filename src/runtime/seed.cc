@@ -1,5 +1,6 @@
 #include <sys/random.h>
 
+#include <atomic>
 #include <cstdint>
 
 #include "src/core/mix.h"
@@ -29,7 +30,8 @@ uint64_t Entropy(Instant now) {
 
 uint64_t ThreadRuntime::NextSeed() {
   // A forked child draws anew, or it would retry in step with its parent.
-  if (!sequence.seeded || sequence.generation != ForkGeneration()) {
+  if (!sequence.seeded || sequence.generation != fork_generation.load(std::memory_order_relaxed))
+      [[unlikely]] {
     sequence = {.counter = Entropy(Now()), .generation = ForkGeneration(), .seeded = true};
   }
   return internal::NextMixed(sequence.counter);
