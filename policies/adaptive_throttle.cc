@@ -84,7 +84,7 @@ class Throttle final : public AdaptiveThrottlePolicy {
 
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override;
-  const void* CurrentConfig() const override { return &config_.current(); }
+  const ConfigWord* config_word() const override { return config_.word(); }
   Verdict Judge(const View& view) const override;
   void Settle(Token token, const Outcome& outcome) override;
   void Refused(const View& view) override;

@@ -138,7 +138,7 @@ class Timeouts final : public AttemptTimeoutPolicy {
 
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override;
-  const void* CurrentConfig() const override { return &config_.current(); }
+  const ConfigWord* config_word() const override { return config_.word(); }
   Proposal Propose(const View& view) const override;
   void Settle(Token token, const Outcome& outcome) override;
 

@@ -46,7 +46,7 @@ class Compartment final : public BulkheadPolicy {
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override { return config_.current().Fingerprint(); }
   std::string_view label() const override { return config_.current().options.label; }
-  const void* CurrentConfig() const override { return &config_.current(); }
+  const ConfigWord* config_word() const override { return config_.word(); }
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
   void Void(Token token, Ticket* ticket) override;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -82,7 +83,7 @@ class ChaosMaker final : public ChaosPolicy {
 
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override;
-  const void* CurrentConfig() const override { return &options_.current(); }
+  const ConfigWord* config_word() const override { return options_.word(); }
   Fault Disrupt(const View& view) const override;
   void Describe(Description& d) const override;
   void Measure(absl::FunctionRef<void(const Gauge&)> visit) const override;
@@ -151,8 +152,9 @@ Fault::Kind ChaosMaker::DrawEnd(const ChaosOptions& o, const View& view) const {
 Fault ChaosMaker::Disrupt(const View& asked) const {
   if (!enabled_.load(std::memory_order_relaxed)) return {};
   const ChaosOptions& o = options_.Of(asked.config);
-  View view = asked;
-  if (o.seed) view.seed ^= internal::Mix64(*o.seed);
+  std::optional<View> seeded;  // copied only where it differs
+  if (o.seed) seeded.emplace(asked).seed ^= internal::Mix64(*o.seed);
+  const View& view = seeded ? *seeded : asked;
   Fault fault{.kind = DrawEnd(o, view), .code = o.error_code};
   if (o.latency_probability > 0 && view.Uniform(kWhetherLate) < o.latency_probability) {
     Count(delays_);

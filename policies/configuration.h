@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "redial/policy.h"
 #include "src/core/mutex.h"
 
 namespace redial::internal {
@@ -23,7 +24,11 @@ class Configuration {
  public:
   explicit Configuration(T first) { Replace(std::move(first)); }
 
-  const T& current() const { return *current_.load(std::memory_order_acquire); }
+  const T& current() const {
+    return *static_cast<const T*>(current_.load(std::memory_order_acquire));
+  }
+  // For `Policy::config_word`.
+  const ConfigWord* word() const { return &current_; }
   // `config`, or the current one where there is none.
   const T& Of(const void* config) const {
     return config != nullptr ? *static_cast<const T*>(config) : current();
@@ -35,7 +40,7 @@ class Configuration {
   }
 
  private:
-  std::atomic<const T*> current_{nullptr};
+  ConfigWord current_{nullptr};
   StdMutex mu_;
   std::vector<std::unique_ptr<const T>> kept_ ABSL_GUARDED_BY(mu_);
 };

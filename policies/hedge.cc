@@ -28,8 +28,8 @@ constexpr std::string_view kName = "Hedge";
 // Of a hedge, in millionths: sums of small ratios stay exact.
 constexpr int64_t kHedge = 1'000'000;
 constexpr int kMostSaved = 1'000'000;
-// A hedge's token; that of another attempt is the time after which it wants one.
-constexpr Token kHedgeToken = std::numeric_limits<Token>::max();
+// A hedge's token; other attempts have none.
+constexpr Token kHedgeToken = 1;
 constexpr int64_t kUnknown = Proposal::kNone;
 
 absl::Status CheckTime(std::string_view field, absl::Duration value) {
@@ -88,7 +88,8 @@ struct Config {
 };
 
 // Attempts that were no hedge leave a trace in `attempts_`, which a hedge turns into savings: so that
-// only hedges take the lock, and what is above `max_saved` is forgotten.
+// only hedges take the lock, and what is above `max_saved` is forgotten. Once so much is saved, they
+// leave none.
 //
 // An attempt that was given up for a hedge took longer than the delay; how long, nobody knows. It
 // counts in the window as what it took until then. Left out, the slowest would be missing, the
@@ -99,15 +100,15 @@ class Hedger final : public HedgePolicy {
  public:
   explicit Hedger(const HedgeOptions& options)
       : HedgePolicy({.name = kName,
-                     .capabilities =
-                         kJudgesAgain | kReserves | kSettles | kProposes | kHedges | kReconfigures,
+                     .capabilities = kJudgesAgain | kReserves | kReservesAgain | kSettles |
+                                     kProposes | kHedges | kReconfigures,
                      .rank = Rank::kBudget}),
         check_(Check(options)),
         config_(Config(check_.ok() ? options : HedgeOptions(), nullptr)) {}
 
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override;
-  const void* CurrentConfig() const override { return &config_.current(); }
+  const ConfigWord* config_word() const override { return config_.word(); }
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
   void Void(Token token, Ticket* ticket) override;
@@ -125,10 +126,21 @@ class Hedger final : public HedgePolicy {
   int64_t Saved(const Config& config) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return std::min(config.max_saved, saved_ + attempts_.Sum() * config.per_attempt);
   }
+  // Turns what attempts have left into savings.
+  void Save() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    const Config& config = config_.current();
+    saved_ = std::min(config.max_saved, saved_ + attempts_.Take() * config.per_attempt);
+    full_.store(saved_ == config.max_saved, std::memory_order_relaxed);
+  }
+  [[gnu::cold, gnu::noinline]] void SaveUp() {
+    const internal::StdMutexLock lock(mu_);
+    Save();
+  }
 
   const absl::Status check_;
   internal::Configuration<Config> config_;
   internal::StripedCounter attempts_;  // that ended since `saved_` was brought up to date
+  std::atomic<bool> full_{false};      // nothing more can be saved
 
   mutable internal::StdMutex mu_;
   int64_t saved_ ABSL_GUARDED_BY(mu_) = kHedge;
@@ -157,15 +169,12 @@ Verdict Hedger::Judge(const View& view) const {
 }
 
 Verdict Hedger::Reserve(const View& view, Token& token, Ticket*) {
-  const Config& config = config_.Of(view.config);
-  if (view.kind != AttemptKind::kHedge) {
-    token = static_cast<Token>(config.Delay(view.now));
-    return Verdict::Admit();
-  }
+  if (view.kind != AttemptKind::kHedge) return Verdict::Admit();
   const internal::StdMutexLock lock(mu_);
-  saved_ = std::min(config.max_saved, saved_ + attempts_.Take() * config.per_attempt);
+  Save();
   if (saved_ < kHedge) return Refuse();
   saved_ -= kHedge;
+  full_.store(false, std::memory_order_relaxed);
   ++hedges_;
   token = kHedgeToken;
   return Verdict::Admit();
@@ -188,8 +197,11 @@ void Hedger::Settle(Token token, const Outcome& outcome) {
     ++won_;
     return;
   }
-  attempts_.Add(1);
-  const bool overtaken = outcome.aborted && took >= static_cast<int64_t>(token);
+  if (!full_.load(std::memory_order_relaxed)) {
+    const int64_t left = attempts_.Add(1);
+    if (left * config.per_attempt >= config.max_saved) SaveUp();
+  }
+  const bool overtaken = outcome.aborted && took >= config.Delay(outcome.ended);
   if (overtaken || (!outcome.aborted && outcome.ok())) config.window->Add(took, outcome.ended);
 }
 
@@ -246,9 +258,10 @@ absl::Status Hedger::Reconfigure(const HedgeOptions& options) {
   if (absl::Status status = Check(options); !status.ok()) return status;
   const internal::StdMutexLock lock(mu_);
   const Config& before = config_.current();
-  saved_ += attempts_.Take() * before.per_attempt;
+  const int64_t unsaved = attempts_.Take() * before.per_attempt;
   config_.Replace(Config(options, &before));
-  saved_ = std::min(saved_, config_.current().max_saved);
+  saved_ += unsaved;
+  Save();
   return absl::OkStatus();
 }
 

@@ -127,7 +127,7 @@ class Retrying final : public RetryPolicy {
 
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override;
-  const void* CurrentConfig() const override { return &config_.current(); }
+  const ConfigWord* config_word() const override { return config_.word(); }
   Verdict Judge(const View& view) const override;
   bool IsFailure(const Outcome& outcome) const override {
     return config_.Of(outcome.config).IsRetriable(outcome);

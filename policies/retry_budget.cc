@@ -44,7 +44,8 @@ struct Config {
         allowance(
             o.min_retries_per_second > 0
                 ? Units(o.min_retries_per_second * absl::ToDoubleSeconds(o.lifetime) * o.retry_cost)
-                : 0) {}
+                : 0),
+        forgets(o.lifetime != absl::InfiniteDuration()) {}
 
   int64_t CostOf(const View& view) const {
     const Outcome* const last = view.last;
@@ -66,6 +67,7 @@ struct Config {
   int64_t max;
   int64_t kept_back;
   int64_t allowance;
+  bool forgets;
 };
 
 absl::Status Check(const RetryBudgetOptions& o) {
@@ -112,9 +114,10 @@ absl::Status Check(const RetryBudgetOptions& o) {
 class Budget final : public RetryBudgetPolicy {
  public:
   explicit Budget(const RetryBudgetOptions& options)
-      : RetryBudgetPolicy({.name = kName,
-                           .capabilities = kJudgesAgain | kReserves | kSettles | kReconfigures,
-                           .rank = Rank::kBudget}),
+      : RetryBudgetPolicy(
+            {.name = kName,
+             .capabilities = kJudgesAgain | kReserves | kReservesAgain | kSettles | kReconfigures,
+             .rank = Rank::kBudget}),
         check_(Check(options)),
         config_(Config(check_.ok() ? options : RetryBudgetOptions())),
         window_(config_.current().options.lifetime),
@@ -122,7 +125,7 @@ class Budget final : public RetryBudgetPolicy {
 
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override;
-  const void* CurrentConfig() const override { return &config_.current(); }
+  const ConfigWord* config_word() const override { return config_.word(); }
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
   void Void(Token token, Ticket* ticket) override;
@@ -140,7 +143,7 @@ class Budget final : public RetryBudgetPolicy {
     const Config& config = config_.current();
     return std::clamp<int64_t>(window_.sum() + config.allowance, 0, config.max);
   }
-  [[gnu::cold]] void BeginSlice(Instant now) {
+  [[gnu::cold, gnu::noinline]] void BeginSlice(Instant now) {
     const internal::StdMutexLock lock(mu_);
     BringUpToDate(now);
   }
@@ -184,8 +187,7 @@ void Budget::BringUpToDate(Instant now) const {
   if (brought > 0 && room > 0) window_.Add(std::min(brought, room));
   window_.Advance(now);
   slice_end_.store(window_.slice_end().nanos(), std::memory_order_relaxed);
-  const bool forgets = config_.current().options.lifetime != absl::InfiniteDuration();
-  full_.store(!forgets && brought >= room, std::memory_order_relaxed);
+  full_.store(!config_.current().forgets && brought >= room, std::memory_order_relaxed);
 }
 
 void Budget::Change(int64_t by) {
@@ -203,7 +205,6 @@ Verdict Budget::Judge(const View& view) const {
 }
 
 Verdict Budget::Reserve(const View& view, Token& token, Ticket*) {
-  if (view.kind == AttemptKind::kFirst) return Verdict::Admit();
   const Config& config = config_.Of(view.config);
   const int64_t cost = config.CostOf(view);
   const internal::StdMutexLock lock(mu_);
@@ -229,7 +230,9 @@ void Budget::Settle(Token token, const Outcome& outcome) {
     if (full_.load(std::memory_order_relaxed)) return;
     if (outcome.ended.nanos() >= slice_end_.load(std::memory_order_relaxed))
       BeginSlice(outcome.ended);
-    brought_.Add(config.Gain(token == 0 ? 0 : token - 1));
+    const int64_t brought = brought_.Add(config.Gain(token == 0 ? 0 : token - 1));
+    // More than it can hold: time to see that it is full.
+    if (!config.forgets && brought >= config.max) BeginSlice(outcome.ended);
   } else if (config.failure_cost > 0 && IsTransient(outcome)) {
     const internal::StdMutexLock lock(mu_);
     BringUpToDate(outcome.ended);

@@ -39,6 +39,7 @@
 #ifndef REDIAL_POLICY_H_
 #define REDIAL_POLICY_H_
 
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -62,6 +63,9 @@ namespace redial {
 // Eight bytes of the policy's own between `Reserve` and `Void` or `Settle`: a generation, a permit,
 // a cost.
 using Token = uint64_t;
+
+// A pointer to an immutable configuration. Whoever replaces it stores with release.
+using ConfigWord = std::atomic<const void*>;
 
 // What policies ask for; joined by minimum.
 struct Proposal {
@@ -102,12 +106,14 @@ class REDIAL_EXPORT Policy {
     // With kReserves: it counts calls, not attempts. Reserve is asked for the first attempt alone,
     // and Settle comes once, with the outcome of the call.
     kCountsCalls = 1u << 12,
-    kReconfigures = 1u << 13,    // CurrentConfig
+    kReconfigures = 1u << 13,    // CurrentConfig, config_word
     kDisrupts = 1u << 14,        // Disrupt
     kCountsRefusals = 1u << 15,  // Refused, where its own rejection helped to end a candidate
     kConcludes = 1u << 16,       // Conclude
     // A wish to clients: after a failure of the connection, an address on which no attempt has failed.
     kWantsDistinctEndpoints = 1u << 17,
+    // With kReserves: not for first attempts, which it admits; their token is 0, and only settled.
+    kReservesAgain = 1u << 18,
   };
 
   struct Traits {
@@ -136,8 +142,12 @@ class REDIAL_EXPORT Policy {
 
   // The configuration that holds now, which is to live as long as the policy does. A call takes it
   // when it begins, and every view and outcome of that call shows it (`View::config`), so that one
-  // call sees one configuration although another may replace it meanwhile.
+  // call sees one configuration although another may replace it meanwhile. By default, what the word
+  // below points to.
   virtual const void* CurrentConfig() const;
+  // Where that pointer is kept, so that every call can read it without asking. Null, as by default, where
+  // it must be asked for. It is asked for once, when the policy joins a set.
+  virtual const ConfigWord* config_word() const;
 
   // Pure and repeatable: same view and same state, same answer.
   virtual Verdict Judge(const View& view) const;

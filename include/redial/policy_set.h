@@ -27,6 +27,7 @@ class REDIAL_EXPORT PolicySet {
  public:
   static constexpr int kMaxPolicies = 16;
   static constexpr int kMaxQueues = 4;  // of them, how many may queue
+  static constexpr size_t kNoConfig = kMaxPolicies;
 
   // The empty set: one attempt, no objections.
   PolicySet();
@@ -38,11 +39,12 @@ class REDIAL_EXPORT PolicySet {
 
   struct Member {
     Policy* policy;
-    uint64_t identity;  // of its random draws
-    int place;          // its own in `all`
-    int slot;           // its place among those that hold a token; -1 if it holds none
-    int queue;          // its place among those that queue; -1 if it doesn't
-    int config;         // its place among those that have one; -1 if it has none
+    uint64_t identity;              // of its random draws
+    int place;                      // its own in `all`
+    int slot;                       // its place among those that hold a token; -1 if it holds none
+    int queue;                      // its place among those that queue; -1 if it doesn't
+    size_t config;                  // its place among those that have one; kNoConfig if it has none
+    const ConfigWord* config_word;  // the policy's; null if it has none
     bool counts_calls;
   };
 
@@ -51,26 +53,29 @@ class REDIAL_EXPORT PolicySet {
   // made; not cheap.
   Explanation Explain(const CallFacts& calls = {}) const;
 
+  using Members = absl::Span<const Member>;
   // In canonical order.
-  absl::Span<const Member> all() const { return rep_->all; }
+  Members all() const { return rep_->all; }
   // Who is asked for what, in canonical order.
-  absl::Span<const Member> judges_first() const { return rep_->judges_first; }
-  absl::Span<const Member> judges_again() const { return rep_->judges_again; }
-  absl::Span<const Member> reservers() const { return rep_->reservers; }
+  Members judges_first() const { return rep_->judges_first; }
+  Members judges_again() const { return rep_->judges_again; }
+  // Before the first attempt, and before others: those that count calls have reserved then.
+  Members reservers_first() const { return rep_->reservers_first; }
+  Members reservers_again() const { return rep_->reservers_again; }
+  Members queuers() const { return rep_->queuers; }
   // With a token, or kSettles: of attempts, and of calls.
-  absl::Span<const Member> settlers() const { return rep_->settlers; }
-  absl::Span<const Member> call_settlers() const { return rep_->call_settlers; }
-  absl::Span<const Member> reconfigured() const { return rep_->reconfigured; }
-  absl::Span<const Member> refusal_counters() const { return rep_->refusal_counters; }
-  absl::Span<const Member> concluders() const { return rep_->concluders; }
-  absl::Span<const Member> proposers() const { return rep_->proposers; }
-  absl::Span<const Member> disruptors() const { return rep_->disruptors; }
-  absl::Span<const Member> examiners() const { return rep_->examiners; }
-  absl::Span<const Member> observers() const { return rep_->observers; }
-  const Member* asker() const { return rep_->has_asker ? &rep_->asker : nullptr; }
+  Members settlers() const { return rep_->settlers; }
+  Members call_settlers() const { return rep_->call_settlers; }
+  Members reconfigured() const { return rep_->reconfigured; }
+  Members refusal_counters() const { return rep_->refusal_counters; }
+  Members concluders() const { return rep_->concluders; }
+  Members proposers() const { return rep_->proposers; }
+  Members disruptors() const { return rep_->disruptors; }
+  Members examiners() const { return rep_->examiners; }
+  Members observers() const { return rep_->observers; }
+  const Member* asker() const { return rep_->askers.empty() ? nullptr : rep_->askers.data(); }
   int slots() const { return rep_->slots; }
   int queues() const { return rep_->queues; }
-  int attempt_reservers() const { return rep_->attempt_reservers; }  // those that don't count calls
   bool retries() const { return rep_->retries; }
   bool hedges() const { return rep_->hedges; }  // some member may propose hedges
   bool never_waits() const { return rep_->never_waits; }
@@ -81,18 +86,20 @@ class REDIAL_EXPORT PolicySet {
  private:
   struct Rep {
     PolicyList owners;
-    std::vector<Member> all, judges_first, judges_again, reservers, settlers, call_settlers,
-        reconfigured, refusal_counters, concluders, proposers, disruptors, examiners, observers;
-    Member asker{};
-    bool has_asker = false;
+    // What the lists below lie in, each after the other.
+    std::vector<Member> members;
+    Members all, judges_first, judges_again, reservers_first, reservers_again, queuers, settlers,
+        call_settlers, reconfigured, refusal_counters, concluders, proposers, disruptors, examiners,
+        observers, askers;
     bool retries = false;
     bool hedges = false;
     bool never_waits = false;
     bool wants_distinct_endpoints = false;
     int slots = 0;
     int queues = 0;
-    int attempt_reservers = 0;
     absl::Duration tick_interval = absl::InfiniteDuration();
+
+    void Gather(const std::vector<Member>& everybody);
   };
   explicit PolicySet(std::shared_ptr<const Rep> rep) : rep_(std::move(rep)) {}
   std::shared_ptr<const Rep> rep_;

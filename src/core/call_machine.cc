@@ -69,8 +69,12 @@ void CallMachine::Abandon() {
 void CallMachine::Enter(Instant now) {
   begun_ = true;
   view_.began = view_.now = now;
+  configs_[PolicySet::kNoConfig] = nullptr;
+  size_t i = 0;
   for (const auto& member : policies_.reconfigured()) {
-    configs_[member.config] = member.policy->CurrentConfig();
+    configs_[i++] = member.config_word != nullptr
+                        ? member.config_word->load(std::memory_order_acquire)
+                        : member.policy->CurrentConfig();
   }
 }
 
@@ -163,8 +167,9 @@ Fault CallMachine::Disrupt(const Action& start) const {
   Fault joined;
   for (const auto& member : policies_.disruptors()) {
     view.identity = member.identity;
-    view.config = member.config < 0 ? nullptr : configs_[member.config];
+    view.config = configs_[member.config];
     Fault fault = member.policy->Disrupt(view);
+    if (fault.none()) continue;
     fault.by = fault.delayed_by = member.policy->name();
     joined = Join(joined, fault);
   }
@@ -204,66 +209,81 @@ void CallMachine::Consider() {
 // throws.
 class CallMachine::Reservation {
  public:
-  Reservation(CallMachine& machine, Live& live) : machine_(machine), live_(live) {}
+  Reservation(CallMachine& machine, Live& live)
+      : machine_(machine),
+        live_(live),
+        reservers_(machine.candidate_.kind == AttemptKind::kFirst
+                       ? machine.policies_.reservers_first()
+                       : machine.policies_.reservers_again()) {}
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
   ~Reservation() {
-    const auto reservers = machine_.policies_.reservers();
-    for (size_t i = reservers.size(); granted_ != 0 && i-- > 0;) {
-      if ((granted_ >> i & 1) == 0) continue;
-      const auto& member = reservers[i];
-      member.policy->Void(TokenOf(member), TicketOf(member));
-      --machine_.outstanding_;
-    }
+    if (granted_ != 0) VoidAll();
   }
 
   // Asks everybody, also after the first who objects: the verdict of a set must not depend on who
   // comes first in it.
   Verdict ReserveAll() {
     View& view = machine_.view_;
-    const auto reservers = machine_.policies_.reservers();
     Verdict joined;
-    for (size_t i = 0; i < reservers.size(); ++i) {
-      const auto& member = reservers[i];
-      if (member.counts_calls && machine_.holds_call_) continue;
+    uint32_t bit = 1;
+    for (const auto& member : reservers_) {
       machine_.Address(member);
-      view.ticket = machine_.SeenTicket(member);
-      view.has_ticket = view.ticket != nullptr;
-      Ticket* const ticket = TicketOf(member);
-      if (ticket != nullptr) machine_.candidate_.entered |= 1u << member.queue;
-      const Verdict verdict = member.policy->Reserve(view, TokenOf(member), ticket);
-      machine_.Note(verdict, member);
-      joined = Join(joined, verdict);
-      if (verdict.admits(view.now)) {
-        granted_ |= 1u << i;
-        ++machine_.outstanding_;
+      machine_.ShowTicket(member);
+      if (member.queue >= 0) machine_.candidate_.entered |= 1u << member.queue;
+      const Verdict verdict = member.policy->Reserve(view, TokenOf(member), TicketOf(member));
+      const bool admits = verdict.kind() == Verdict::Kind::kAdmit;
+      if (!admits) [[unlikely]] {
+        machine_.Note(verdict, member);
+        joined = Join(joined, verdict);
       }
+      if (admits || verdict.admits(view.now)) granted_ |= bit;
+      bit <<= 1;
     }
     return joined;
   }
 
   void Keep() {
+    const auto of_call = machine_.policies_.call_settlers().size();
+    const bool first = machine_.candidate_.kind == AttemptKind::kFirst;
+    machine_.holds_call_ = of_call != 0;
+    machine_.outstanding_ += static_cast<int>(reservers_.size());
+    live_.held = static_cast<uint8_t>(reservers_.size() - (first ? of_call : 0));
     granted_ = 0;
-    machine_.holds_call_ = !machine_.policies_.call_settlers().empty();
   }
 
  private:
-  Token& TokenOf(const PolicySet::Member& member) const {
-    return member.counts_calls ? machine_.call_tokens_[member.slot] : live_.tokens[member.slot];
+  [[gnu::cold, gnu::noinline]] void VoidAll() {
+    for (size_t i = reservers_.size(); i-- > 0;) {
+      if ((granted_ >> i & 1) == 0) continue;
+      const auto& member = reservers_[i];
+      member.policy->Void(TokenOf(member), TicketOf(member));
+    }
   }
   Ticket* TicketOf(const PolicySet::Member& member) const {
     return member.queue < 0 ? nullptr : &machine_.candidate_.tickets[member.queue];
   }
+  Token& TokenOf(const PolicySet::Member& member) const {
+    return member.counts_calls ? machine_.call_tokens_[member.slot] : live_.tokens[member.slot];
+  }
 
   CallMachine& machine_;
   Live& live_;
-  uint32_t granted_ = 0;  // a bit for each reserver
+  const PolicySet::Members reservers_;
+  uint32_t granted_ = 0;  // a bit for each of them
 };
 
 Verdict CallMachine::TryToLaunch() {
+  static_assert(PolicySet::kMaxPolicies == 16);
   Live& live = live_[live_count_];
-  for (const auto& member : policies_.settlers()) live.tokens[member.slot] = 0;
-  if (!policies_.reservers().empty()) return ReserveAndLaunch(live);
+  // In halves, whose size the compiler knows.
+  std::fill_n(live.tokens.begin(), 8, 0);
+  if (policies_.slots() > 8) std::fill_n(live.tokens.begin() + 8, 8, 0);
+  const bool first = candidate_.kind == AttemptKind::kFirst;
+  if (!(first ? policies_.reservers_first() : policies_.reservers_again()).empty()) {
+    return ReserveAndLaunch(live);
+  }
+  live.held = 0;
   Launch(live, ProposeAll());
   return Verdict::Admit();
 }
@@ -290,9 +310,16 @@ Verdict CallMachine::JudgeAll(AttemptKind kind) {
   const bool first = kind == AttemptKind::kFirst;
   for (const auto& member : first ? policies_.judges_first() : policies_.judges_again()) {
     Address(member);
-    view_.ticket = candidate_.kind == kind ? SeenTicket(member) : nullptr;
-    view_.has_ticket = view_.ticket != nullptr;
+    if (candidate_.kind == kind) {
+      ShowTicket(member);
+    } else {
+      view_.has_ticket = false;
+      view_.ticket = nullptr;
+    }
     const Verdict verdict = member.policy->Judge(view_);
+    if (verdict.kind() == Verdict::Kind::kAdmit) [[likely]] {
+      continue;
+    }
     Note(verdict, member);
     joined = Join(joined, verdict);
   }
@@ -331,7 +358,7 @@ Verdict CallMachine::Restrict(Verdict verdict) {
 
 void CallMachine::Address(const PolicySet::Member& member) {
   view_.identity = member.identity;
-  view_.config = member.config < 0 ? nullptr : configs_[member.config];
+  view_.config = configs_[member.config];
 }
 
 Proposal CallMachine::ProposeAll() {
@@ -435,7 +462,7 @@ void CallMachine::Drop() {
 
 // Leaves every queue that saw the candidate's ticket.
 void CallMachine::LeaveQueues() {
-  for (const auto& member : policies_.reservers()) {
+  for (const auto& member : policies_.queuers()) {
     if (!HasTicket(member)) continue;
     Ticket& ticket = candidate_.tickets[member.queue];
     member.policy->Leave(ticket);
@@ -446,13 +473,18 @@ void CallMachine::LeaveQueues() {
 
 void CallMachine::ParkTickets() {
   if (candidate_.entered == 0) return;
-  for (const auto& member : policies_.reservers()) {
+  for (const auto& member : policies_.queuers()) {
     if (HasTicket(member)) member.policy->Park(candidate_.tickets[member.queue]);
   }
 }
 
 bool CallMachine::HasTicket(const PolicySet::Member& member) const {
-  return member.queue >= 0 && (candidate_.entered >> member.queue & 1) != 0;
+  return (candidate_.entered >> member.queue & 1) != 0;
+}
+
+void CallMachine::ShowTicket(const PolicySet::Member& member) {
+  view_.has_ticket = member.queue >= 0 && HasTicket(member);
+  view_.ticket = view_.has_ticket ? &candidate_.tickets[member.queue] : nullptr;
 }
 
 int CallMachine::Find(int id) const {
@@ -471,7 +503,7 @@ void CallMachine::Identify(const Live& live, Outcome& outcome) {
 bool CallMachine::IsFailure(Outcome& outcome) const {
   if (outcome.code != absl::StatusCode::kOk) return false;
   for (const auto& member : policies_.examiners()) {
-    outcome.config = member.config < 0 ? nullptr : configs_[member.config];
+    outcome.config = configs_[member.config];
     if (member.policy->IsFailure(outcome)) return true;
   }
   return false;
@@ -481,11 +513,11 @@ void CallMachine::SettleAll(const Live& live, Outcome& outcome) {
   outcome.seed = view_.seed;
   outcome.notices = view_.notices;
   for (const auto& member : policies_.settlers()) Settle(member, live.tokens[member.slot], outcome);
-  outstanding_ -= policies_.attempt_reservers();
+  outstanding_ -= live.held;
 }
 
 void CallMachine::Settle(const PolicySet::Member& member, Token token, Outcome& outcome) {
-  outcome.config = member.config < 0 ? nullptr : configs_[member.config];
+  outcome.config = configs_[member.config];
   member.policy->Settle(token, outcome);
 }
 
@@ -525,7 +557,7 @@ void CallMachine::TellConcluders(Conclusion& end) {
   end.seed = view_.seed;
   end.notices = view_.notices;
   for (const auto& member : policies_.concluders()) {
-    end.config = member.config < 0 ? nullptr : configs_[member.config];
+    end.config = configs_[member.config];
     member.policy->Conclude(end);
   }
 }

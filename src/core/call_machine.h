@@ -115,6 +115,7 @@ class CallMachine {
     int id;
     AttemptKind kind;
     bool aborted;
+    uint8_t held;              // how many of its tokens were reserved
     absl::StatusCode follows;  // of a retry
     Instant started;
     std::array<Token, PolicySet::kMaxPolicies> tokens;
@@ -176,11 +177,10 @@ class CallMachine {
   void Drop();
   void LeaveQueues();
   void ParkTickets();
+  // Whether a policy that queues has seen it.
   bool HasTicket(const PolicySet::Member& member) const;
-  // What the policy that is asked next has seen of it.
-  const Ticket* SeenTicket(const PolicySet::Member& member) {
-    return HasTicket(member) ? &candidate_.tickets[member.queue] : nullptr;
-  }
+  // To the policy that is asked next, in the view, if it has seen it.
+  void ShowTicket(const PolicySet::Member& member);
   int Find(int id) const;
   // Which attempt it is of.
   static void Identify(const Live& live, Outcome& outcome);
@@ -223,7 +223,7 @@ class CallMachine {
   Candidate candidate_;
   std::array<Live, kMaxLive> live_;
   std::array<Token, PolicySet::kMaxPolicies> call_tokens_;
-  std::array<const void*, PolicySet::kMaxPolicies> configs_;
+  std::array<const void*, PolicySet::kNoConfig + 1> configs_;
   int out_head_ = 0;
   int out_count_ = 0;
   std::array<Queued, 2 * kMaxLive + 4> out_;

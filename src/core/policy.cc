@@ -11,7 +11,11 @@ Policy::~Policy() = default;
 std::string_view Policy::label() const { return {}; }
 absl::Status Policy::Validate() const { return absl::OkStatus(); }
 uint64_t Policy::Fingerprint() const { return internal::HashName(name()); }
-const void* Policy::CurrentConfig() const { return nullptr; }
+const void* Policy::CurrentConfig() const {
+  const ConfigWord* const word = config_word();
+  return word != nullptr ? word->load(std::memory_order_acquire) : nullptr;
+}
+const ConfigWord* Policy::config_word() const { return nullptr; }
 Verdict Policy::Judge(const View&) const { return Verdict::Admit(); }
 Verdict Policy::Reserve(const View&, Token&, Ticket*) { return Verdict::Admit(); }
 void Policy::Void(Token, Ticket*) {}

@@ -1,9 +1,12 @@
 #include "redial/policy_set.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "src/core/mix.h"
@@ -47,6 +50,12 @@ absl::Status Check(const PolicyList& policies) {
           absl::StrCat(internal::ToAbsl(policy->name()),
                        " has kCountsCalls without kReserves, which admits the call"));
     }
+    if (Has(*policy, Policy::kCountsCalls) && Has(*policy, Policy::kReservesAgain)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(internal::ToAbsl(policy->name()),
+                       " has kCountsCalls, which reserves with the first attempt, and "
+                       "kReservesAgain, which doesn't"));
+    }
     if (Has(*policy, Policy::kHedges) && !Has(*policy, Policy::kProposes)) {
       return absl::InvalidArgumentError(absl::StrCat(
           internal::ToAbsl(policy->name()), " has kHedges without kProposes, which says when"));
@@ -77,59 +86,81 @@ void SortCanonically(PolicyList& policies) {
 
 }  // namespace
 
+// Lists of those who are asked for the same. They lie side by side, in the order in which a call goes
+// through them.
+void PolicySet::Rep::Gather(const std::vector<Member>& everybody) {
+  const auto with = [](uint32_t capability) {
+    return [capability](const Member& member) { return Has(*member.policy, capability); };
+  };
+  const auto reserves_but = [](uint32_t capability) {
+    return [capability](const Member& member) {
+      return Has(*member.policy, Policy::kReserves) && !Has(*member.policy, capability);
+    };
+  };
+  const auto settles = [](bool calls) {
+    return [calls](const Member& m) { return m.slot >= 0 && m.counts_calls == calls; };
+  };
+  const struct {
+    Members Rep::* list;
+    std::function<bool(const Member&)> belongs;
+  } lists[] = {
+      {&Rep::reconfigured, with(Policy::kReconfigures)},
+      {&Rep::judges_first, with(Policy::kJudgesFirst)},
+      {&Rep::reservers_first, reserves_but(Policy::kReservesAgain)},
+      {&Rep::queuers, with(Policy::kQueues)},
+      {&Rep::proposers, with(Policy::kProposes)},
+      {&Rep::disruptors, with(Policy::kDisrupts)},
+      {&Rep::examiners, with(Policy::kExamines)},
+      {&Rep::settlers, settles(false)},
+      {&Rep::call_settlers, settles(true)},
+      {&Rep::concluders, with(Policy::kConcludes)},
+      {&Rep::judges_again, with(Policy::kJudgesAgain)},
+      {&Rep::reservers_again, reserves_but(Policy::kCountsCalls)},
+      {&Rep::refusal_counters, with(Policy::kCountsRefusals)},
+      {&Rep::observers, with(Policy::kObserves)},
+      {&Rep::askers, with(Policy::kAsks)},
+      {&Rep::all, [](const Member&) { return true; }},
+  };
+  members.reserve(std::size(lists) * everybody.size());
+  for (const auto& each : lists) {
+    const size_t begin = members.size();
+    std::copy_if(everybody.begin(), everybody.end(), std::back_inserter(members), each.belongs);
+    this->*each.list = absl::MakeConstSpan(members.data() + begin, members.size() - begin);
+  }
+}
+
 PolicySet::PolicySet() : rep_(std::make_shared<const Rep>()) {}
 
 absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
   if (absl::Status valid = Check(policies); !valid.ok()) return valid;
   SortCanonically(policies);
   auto rep = std::make_shared<Rep>();
+  std::vector<Member> all;
   uint64_t previous = 0;
   uint64_t ordinal = 0;
+  size_t configs = 0;
   for (const PolicyPtr& owner : policies) {
     Policy& policy = *owner;
     const uint64_t fingerprint = policy.Fingerprint();
-    ordinal = !rep->all.empty() && fingerprint == previous ? ordinal + 1 : 0;
+    ordinal = !all.empty() && fingerprint == previous ? ordinal + 1 : 0;
     previous = fingerprint;
-    Member member{.policy = &policy,
-                  .identity = internal::Mix64(fingerprint + ordinal),
-                  .place = static_cast<int>(rep->all.size()),
-                  .slot = -1,
-                  .queue = -1,
-                  .config = -1,
-                  .counts_calls = false};
-    const bool reserves = Has(policy, Policy::kReserves);
-    member.counts_calls = Has(policy, Policy::kCountsCalls);
-    if (reserves || Has(policy, Policy::kSettles)) member.slot = rep->slots++;
-    if (Has(policy, Policy::kQueues)) member.queue = rep->queues++;
-    if (Has(policy, Policy::kReconfigures)) {
-      member.config = static_cast<int>(rep->reconfigured.size());
-      rep->reconfigured.push_back(member);
-    }
-
-    rep->all.push_back(member);
-    if (Has(policy, Policy::kJudgesFirst)) rep->judges_first.push_back(member);
-    if (Has(policy, Policy::kJudgesAgain)) rep->judges_again.push_back(member);
-    if (reserves) rep->reservers.push_back(member);
-    if (reserves && !member.counts_calls) ++rep->attempt_reservers;
-    if (member.slot >= 0) {
-      (member.counts_calls ? rep->call_settlers : rep->settlers).push_back(member);
-    }
-    if (Has(policy, Policy::kCountsRefusals)) rep->refusal_counters.push_back(member);
-    if (Has(policy, Policy::kConcludes)) rep->concluders.push_back(member);
-    if (Has(policy, Policy::kProposes)) rep->proposers.push_back(member);
-    if (Has(policy, Policy::kDisrupts)) rep->disruptors.push_back(member);
-    if (Has(policy, Policy::kExamines)) rep->examiners.push_back(member);
-    if (Has(policy, Policy::kObserves)) rep->observers.push_back(member);
-    if (Has(policy, Policy::kAsks)) {
-      rep->asker = member;
-      rep->has_asker = true;
-    }
+    const bool has_token = Has(policy, Policy::kReserves) || Has(policy, Policy::kSettles);
+    const bool has_config = Has(policy, Policy::kReconfigures);
+    all.push_back({.policy = &policy,
+                   .identity = internal::Mix64(fingerprint + ordinal),
+                   .place = static_cast<int>(all.size()),
+                   .slot = has_token ? rep->slots++ : -1,
+                   .queue = Has(policy, Policy::kQueues) ? rep->queues++ : -1,
+                   .config = has_config ? configs++ : kNoConfig,
+                   .config_word = has_config ? policy.config_word() : nullptr,
+                   .counts_calls = Has(policy, Policy::kCountsCalls)});
     rep->retries |= Has(policy, Policy::kRetries);
     rep->never_waits |= Has(policy, Policy::kNeverWaits);
     rep->hedges |= Has(policy, Policy::kHedges);
     rep->wants_distinct_endpoints |= Has(policy, Policy::kWantsDistinctEndpoints);
     rep->tick_interval = std::min(rep->tick_interval, policy.tick_interval());
   }
+  rep->Gather(all);
   rep->owners = std::move(policies);
   return PolicySet(std::shared_ptr<const Rep>(std::move(rep)));
 }

@@ -12,12 +12,12 @@
 #ifndef REDIAL_SRC_CORE_STRIPED_H_
 #define REDIAL_SRC_CORE_STRIPED_H_
 
-#include <sched.h>
-
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+
+#include "src/core/processor.h"
 
 namespace redial::internal {
 
@@ -25,14 +25,14 @@ inline constexpr size_t kStripes = 16;
 // Two lines: processors fetch them in pairs.
 inline constexpr size_t kStripeSize = 128;
 
-// The running processor's, or another: any will do. glibc reads the number from memory that the
-// kernel keeps up to date for each thread (rseq).
-inline size_t StripeOfThisProcessor() { return static_cast<unsigned>(::sched_getcpu()) % kStripes; }
+// The running processor's, or another: any will do.
+inline size_t StripeOfThisProcessor() { return RunningProcessor() % kStripes; }
 
 class StripedCounter {
  public:
-  void Add(int64_t n) {
-    stripes_[StripeOfThisProcessor()].count.fetch_add(n, std::memory_order_relaxed);
+  // Returns what this stripe holds then.
+  int64_t Add(int64_t n) {
+    return stripes_[StripeOfThisProcessor()].count.fetch_add(n, std::memory_order_relaxed) + n;
   }
   int64_t Sum() const {
     int64_t sum = 0;

@@ -105,7 +105,13 @@ void LawCall::Drain(Instant now) {
     }
   }
   Check(machine_->attempts() == attempts_, "attempts were counted wrong");
-  const int of_attempts = static_cast<int>(live_.size()) * policies_.attempt_reservers();
+  int of_attempts = 0;
+  for (const Live& live : live_) {
+    of_attempts += live.kind == AttemptKind::kFirst
+                       ? static_cast<int>(policies_.reservers_first().size() -
+                                          policies_.call_settlers().size())
+                       : static_cast<int>(policies_.reservers_again().size());
+  }
   const bool holds_call = attempts_ > 0 && !delivered_;
   const int of_call = holds_call ? static_cast<int>(policies_.call_settlers().size()) : 0;
   Check(machine_->outstanding() == of_attempts + of_call,

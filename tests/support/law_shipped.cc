@@ -42,6 +42,11 @@ bool LawShipped::Judges(const View& view) const {
   return (traits().capabilities & bit) != 0;
 }
 
+bool LawShipped::ReservesFor(AttemptKind kind) const {
+  if ((traits().capabilities & kReserves) == 0) return false;
+  return kind != AttemptKind::kFirst || (traits().capabilities & kReservesAgain) == 0;
+}
+
 Verdict LawShipped::Judge(const View& view) const {
   const Verdict verdict = policy_->Judge(view);
   if (alone_ && policy_->Judge(view) != verdict) Complain("judging again gave another verdict");
@@ -49,6 +54,7 @@ Verdict LawShipped::Judge(const View& view) const {
 }
 
 Verdict LawShipped::Reserve(const View& view, Token& token, Ticket* ticket) {
+  if (!ReservesFor(view.kind)) Complain("was asked to reserve for a first attempt");
   const Verdict judged = alone_ && Judges(view) ? policy_->Judge(view) : Verdict::Admit();
   const Verdict verdict = policy_->Reserve(view, token, ticket);
   if (alone_ && Judges(view) && verdict.rejects() && !judged.rejects()) {
@@ -64,7 +70,11 @@ void LawShipped::Void(Token token, Ticket* ticket) {
 }
 
 void LawShipped::Settle(Token token, const Outcome& outcome) {
-  if ((traits().capabilities & kReserves) != 0) held_.fetch_sub(1, std::memory_order_relaxed);
+  if (ReservesFor(outcome.kind)) {
+    held_.fetch_sub(1, std::memory_order_relaxed);
+  } else if (token != 0) {
+    Complain("has a token, and nothing was reserved");
+  }
   policy_->Settle(token, outcome);
 }
 

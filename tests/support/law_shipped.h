@@ -25,7 +25,7 @@ class LawShipped final : public LawPolicy {
 
   uint64_t Fingerprint() const override { return policy_->Fingerprint(); }
   absl::Status Validate() const override { return policy_->Validate(); }
-  const void* CurrentConfig() const override { return policy_->CurrentConfig(); }
+  const ConfigWord* config_word() const override { return policy_->config_word(); }
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
   void Void(Token token, Ticket* ticket) override;
@@ -48,6 +48,8 @@ class LawShipped final : public LawPolicy {
  private:
   void Complain(const char* what) const;
   bool Judges(const View& view) const;
+  // Whether it is asked to reserve for attempts of that kind.
+  bool ReservesFor(AttemptKind kind) const;
 
   const PolicyPtr policy_;
   const bool alone_;

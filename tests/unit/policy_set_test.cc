@@ -60,8 +60,8 @@ TEST(PolicySet, KeepsItsMembersByRankAndKnowsWhoDoesWhat) {
   EXPECT_EQ(set->all()[1].policy, late.get());
   ASSERT_EQ(set->judges_first().size(), 1u);
   EXPECT_EQ(set->judges_first()[0].policy, early.get());
-  ASSERT_EQ(set->reservers().size(), 1u);
-  EXPECT_EQ(set->reservers()[0].policy, late.get());
+  ASSERT_EQ(set->reservers_first().size(), 1u);
+  EXPECT_EQ(set->reservers_first()[0].policy, late.get());
   EXPECT_EQ(set->settlers().size(), 2u);
   EXPECT_TRUE(set->judges_again().empty());
   EXPECT_TRUE(set->retries());

@@ -126,12 +126,27 @@ TEST(RetryBudgetTest, WhatIsVoidedIsThereAgain) {
 }
 
 TEST(RetryBudgetTest, FirstAttemptsAreFree) {
-  const auto budget = RetryBudget({.initial_tokens = 0});
-  View view;
-  Token token = 0;
-  EXPECT_EQ(budget->Reserve(view, token, nullptr), Verdict::Admit());
-  budget->Void(token, nullptr);
+  const auto budget = RetryBudget({.per_success = 0, .initial_tokens = 0});
+  auto set = PolicySet::Create({budget});
+  ASSERT_TRUE(set.ok()) << set.status();
+  MachineTrace trace(*set, {});
+  EXPECT_EQ(trace.Play([](int, AttemptKind) { return Succeeds(1); }),
+            "0:start#1 1:ok#1 1:deliver#1 1:done");
   EXPECT_EQ(budget->snapshot().tokens, 0);
+}
+
+// It learns of them all the same, but for what it can't hold: then they needn't even write.
+TEST(RetryBudgetTest, IsFullAfterSuccessesAlone) {
+  const auto budget = RetryBudget({.per_success = 1, .max_tokens = 10, .initial_tokens = 0});
+  for (int i = 0; i < 9; ++i) budget->Settle(0, Success());
+  EXPECT_EQ(budget->snapshot().tokens, 9);
+  for (int i = 0; i < 100; ++i) budget->Settle(0, Success());
+  EXPECT_EQ(budget->snapshot().tokens, 10);
+  EXPECT_TRUE(Take(*budget).admitted);
+  EXPECT_EQ(budget->snapshot().tokens, 9);
+  budget->Settle(0, Success());
+  budget->Settle(0, Success());
+  EXPECT_EQ(budget->snapshot().tokens, 10) << "a retry makes room again";
 }
 
 TEST(RetryBudgetTest, HedgesAreNot) {
