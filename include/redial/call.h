@@ -21,6 +21,7 @@
 #define REDIAL_CALL_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -108,20 +109,47 @@ AttemptResult View(const absl::StatusOr<T>& result) {
   return {&result.status(), result.ok() ? ResultRef::Of(*result) : ResultRef()};
 }
 
-// The thin template around the compiled driver: it keeps the results.
+// Keeps what attempts returned, each in the place of its slot. Nearly all calls use the first alone.
+template <class R>
+class AttemptResults {
+ public:
+  AttemptResults() {}
+  AttemptResults(const AttemptResults&) = delete;
+  AttemptResults& operator=(const AttemptResults&) = delete;
+  ~AttemptResults() {
+    if (uses_others_.load(std::memory_order_relaxed)) others_.~Others();
+  }
+
+  // Of different slots from several threads at once.
+  std::optional<R>& operator[](int slot) {
+    if (slot == 0) return first_;
+    uses_others_.store(true, std::memory_order_relaxed);
+    return others_[static_cast<size_t>(slot) - 1];
+  }
+
+ private:
+  using Others = std::array<std::optional<R>, kAttemptSlots - 1>;
+  std::optional<R> first_;
+  std::atomic<bool> uses_others_{false};
+  union {
+    Others others_ = {};
+  };
+};
+
+// The thin template around the compiled driver.
 template <class R, class F>
 R RunTyped(const CallContext& context, F&& run) {
   static_assert(std::is_same_v<R, absl::Status> || IsStatusOr<R>::value,
                 "an operation returns absl::Status or absl::StatusOr<T>");
-  std::array<std::optional<R>, kAttemptSlots> results;
+  AttemptResults<R> results;
   CallEnd end = RunCall(context, [&](const Attempt& attempt) {
-    std::optional<R>& result = results[static_cast<size_t>(attempt.slot())];
+    std::optional<R>& result = results[attempt.slot()];
     result.reset();
     result.emplace(run(attempt));
     return View(*result);
   });
   if (!end.status.ok()) return std::move(end.status);
-  return *std::move(results[static_cast<size_t>(end.slot)]);
+  return *std::move(results[end.slot]);
 }
 
 }  // namespace internal

@@ -50,6 +50,8 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   CallEnd Run();
   // The rest of a call whose machine has begun, from this action on.
   CallEnd GoOn(CallMachine::Action action);
+  // The same, where policies have already said what is to go wrong with the attempt that starts.
+  CallEnd GoOnDisrupted(const CallMachine::Action& start, const Fault& fault);
   // The rest of one whose first attempt has returned with an error.
   CallEnd GoOnAfter(const Attempt& first, const AttemptResult& result, Instant ended);
 
@@ -136,6 +138,7 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   std::optional<CallMachine::Action> deliver_;
 
   std::unique_ptr<Disruptions> disruptions_;  // made when the first attempt is to go wrong
+  std::optional<Fault> foreseen_;             // of the attempt that starts next
 
   // Of a call that may hedge.
   int primary_ = -1;           // the attempt on this thread

@@ -141,32 +141,43 @@ TEST(HedgeTest, NeverEarlierThanTheFloor) {
 // Were those left out that a hedge overtook, the quantile would be of the fast ones alone, fall, and
 // make hedges of what isn't slow.
 TEST(HedgeTest, WhoWasOvertakenCountsAsSlow) {
-  const auto hedge = Hedge({.quantile = 0.5, .min_samples = 4});
+  const auto hedge = Hedge({.quantile = 0.5, .min_samples = 3, .window = absl::Seconds(1)});
   Outcome fast;
   fast.started = Plus(Instant::VirtualOrigin(), kSecond);
   fast.ended = Plus(fast.started, 2 * kMillisecond);
+  for (int i = 0; i < 3; ++i) hedge->Settle(0, fast);
+  View view;
+  view.now = fast.ended;
+  EXPECT_EQ(hedge->Propose(view).hedge_after_nanos, LatencyWindow::RoundedUp(2 * kMillisecond));
+
   Outcome overtaken = fast;
   overtaken.ended = Plus(fast.started, 8 * kMillisecond);
   overtaken.aborted = true;
   overtaken.code = absl::StatusCode::kCancelled;
-  hedge->Settle(7 * kMillisecond, fast);
-  for (int i = 0; i < 3; ++i) hedge->Settle(7 * kMillisecond, overtaken);
-  View view;
-  view.now = overtaken.ended;
+  for (int i = 0; i < 4; ++i) hedge->Settle(0, overtaken);
+  view.now = Plus(overtaken.ended, kSecond / 5);
   EXPECT_EQ(hedge->Propose(view).hedge_after_nanos, LatencyWindow::RoundedUp(8 * kMillisecond));
 }
 
 TEST(HedgeTest, AnAttemptThatWasStoppedEarlyProvesNothing) {
-  const auto hedge = Hedge({.min_samples = 1});
-  Outcome stopped;
-  stopped.started = Plus(Instant::VirtualOrigin(), kSecond);
+  const auto hedge =
+      Hedge({.quantile = 0.5, .min_samples = 1, .window = absl::Seconds(1), .min_delay = {}});
+  Outcome success;
+  success.started = Plus(Instant::VirtualOrigin(), kSecond);
+  success.ended = Plus(success.started, 7 * kMillisecond);
+  hedge->Settle(0, success);
+  View view;
+  view.now = success.ended;
+  const int64_t usual = LatencyWindow::RoundedUp(7 * kMillisecond);
+  EXPECT_EQ(hedge->Propose(view).hedge_after_nanos, usual);
+
+  Outcome stopped = success;
   stopped.ended = Plus(stopped.started, 6 * kMillisecond);
   stopped.aborted = true;
   stopped.code = absl::StatusCode::kCancelled;
-  hedge->Settle(7 * kMillisecond, stopped);
-  View view;
-  view.now = stopped.ended;
-  EXPECT_EQ(hedge->Propose(view).hedge_after_nanos, Proposal::kNone);
+  for (int i = 0; i < 3; ++i) hedge->Settle(0, stopped);
+  view.now = Plus(success.ended, kSecond / 5);
+  EXPECT_EQ(hedge->Propose(view).hedge_after_nanos, usual);
 }
 
 TEST(HedgeTest, OneToBeginWithAndThenByTheRatio) {
