@@ -65,21 +65,20 @@ bool MayDisrupt(const CallContext& context) { return !context.policies.disruptor
 // succeeds. They need no driver.
 CallEnd RunPlain(const CallDriver::Parts& parts) {
   CallMachine& machine = parts.machine;
-  machine.Begin(parts.began);
-  const CallMachine::Action action = machine.Next();
-  if (action.type != CallMachine::Action::Type::kStart) return CallDriver(parts).GoOn(action);
+  const CallMachine::Started* const start = machine.BeginAtOnce(parts.began);
+  if (start == nullptr) return CallDriver(parts).GoOn(machine.Next());
   if (MayDisrupt(parts.context)) {
-    const Fault fault = machine.Disrupt(action);
-    if (!fault.none()) return CallDriver(parts).GoOnDisrupted(action, fault);
+    const Fault fault = machine.Disrupt(*start);
+    if (!fault.none()) return CallDriver(parts).GoOnDisrupted(*start, fault);
   }
 
   Runtime& runtime = parts.context.runtime;
-  const Attempt first(1, action.kind, action.until, parts.context.options.stop, runtime);
+  const Attempt first(1, start->kind, start->until, parts.context.options.stop, runtime);
   const AttemptResult result = parts.attempt(first);
   const Instant ended = runtime.Now();
   if (!result.status->ok()) return CallDriver(parts).GoOnAfter(first, result, ended);
   Outcome outcome = OutcomeOf(first, result);
-  machine.AttemptDone(ended, action.id, outcome);
+  machine.AttemptDone(ended, start->id, outcome);
   if (outcome.ok()) return {};
   return CallDriver(parts).GoOn(machine.Next());
 }
@@ -145,9 +144,14 @@ CallEnd CallDriver::Run() {
   return GoOn(Next());
 }
 
-CallEnd CallDriver::GoOnDisrupted(const CallMachine::Action& start, const Fault& fault) {
+CallEnd CallDriver::GoOnDisrupted(const CallMachine::Started& start, const Fault& fault) {
   foreseen_ = fault;
-  return GoOn(start);
+  CallMachine::Action action;
+  action.type = CallMachine::Action::Type::kStart;
+  action.kind = start.kind;
+  action.id = start.id;
+  action.until = start.until;
+  return GoOn(action);
 }
 
 CallEnd CallDriver::GoOnAfter(const Attempt& first, const AttemptResult& result, Instant ended) {

@@ -51,7 +51,7 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   // The rest of a call whose machine has begun, from this action on.
   CallEnd GoOn(CallMachine::Action action);
   // The same, where policies have already said what is to go wrong with the attempt that starts.
-  CallEnd GoOnDisrupted(const CallMachine::Action& start, const Fault& fault);
+  CallEnd GoOnDisrupted(const CallMachine::Started& start, const Fault& fault);
   // The rest of one whose first attempt has returned with an error.
   CallEnd GoOnAfter(const Attempt& first, const AttemptResult& result, Instant ended);
 

@@ -52,7 +52,7 @@ CallMachine::CallMachine(const PolicySet& policies, const Config& config)
   view_.priority = config.priority;
 }
 
-void CallMachine::Abandon() {
+[[gnu::cold, gnu::noinline]] void CallMachine::Abandon() {
   Drop();
   view_.notices = nullptr;
   for (int i = 0; i < live_count_; ++i) {
@@ -78,12 +78,40 @@ void CallMachine::Enter(Instant now) {
   }
 }
 
-// Every call comes through here and through AttemptDone: what they call is inlined, which saves a
-// tenth of a call that succeeds.
-[[gnu::flatten]] void CallMachine::Begin(Instant now) {
+void CallMachine::Begin(Instant now) {
   Enter(now);
   Activate(AttemptKind::kFirst, Deadline(now));
   Step();
+}
+
+// Nearly every call comes through here and through AttemptDone: what they call is inlined, which saves
+// a tenth of a call that succeeds.
+[[gnu::flatten]] const CallMachine::Started* CallMachine::BeginAtOnce(Instant now) {
+  Enter(now);
+  latest_delay_ = now;
+  if (view_.deadline.expired(now) || !AllAdmitFirst()) [[unlikely]] {
+    Activate(AttemptKind::kFirst, Deadline(now));
+    Step();
+    return nullptr;
+  }
+  const Verdict verdict = TryToLaunch();
+  if (!verdict.admits(now)) [[unlikely]] {  // others were quicker
+    candidate_.active = candidate_.considered = true;
+    Refuse(verdict);
+    Step();
+    return nullptr;
+  }
+  if (candidate_.active) Step();  // a hedge that is due at once
+  return &live_[0];
+}
+
+// Without noting what they say: who finds one that doesn't asks them all again.
+bool CallMachine::AllAdmitFirst() {
+  for (const auto& member : policies_.judges_first()) {
+    Address(member);
+    if (member.policy->Judge(view_).kind() != Verdict::Kind::kAdmit) return false;
+  }
+  return true;
 }
 
 void CallMachine::Tick(Instant now) {
@@ -158,7 +186,7 @@ CallMachine::Action CallMachine::Next() {
   return action;
 }
 
-Fault CallMachine::Disrupt(const Action& start) const {
+Fault CallMachine::Disrupt(const Started& start) const {
   View view = view_;
   view.kind = start.kind;
   view.attempts = start.id;  // as it was: others may have been launched since
@@ -178,7 +206,7 @@ Fault CallMachine::Disrupt(const Action& start) const {
 
 void CallMachine::Advance(Instant now) { view_.now = std::max(view_.now, now); }
 
-void CallMachine::Step() {
+[[gnu::noinline]] void CallMachine::Step() {
   if (delivered_) return;
   if (view_.deadline.expired(view_.now)) {
     rejected_ = 0;  // by time, whatever was rejected before
@@ -202,7 +230,12 @@ void CallMachine::Consider() {
     return;
   }
   verdict = TryToLaunch();
-  if (!verdict.admits(view_.now)) Refuse(verdict);
+  if (!verdict.admits(view_.now)) {
+    Refuse(verdict);
+    return;
+  }
+  const Live& live = live_[live_count_ - 1];
+  Push(Action::Type::kStart, live.kind, Reason::kNone, live.id, live.until);
 }
 
 // What was reserved for a candidate; voids it unless the candidate is launched, also when a policy
@@ -381,15 +414,15 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
   live.aborted = false;
   live.started = view_.now;
   if (kind == AttemptKind::kRetry) live.follows = last_->code;
-  Deadline until = view_.deadline;
+  live.until = view_.deadline;
   if (proposal.attempt_timeout_nanos != Proposal::kNone) {
-    until = Earlier(until, Deadline::AfterNanos(view_.now, proposal.attempt_timeout_nanos));
+    live.until =
+        Earlier(live.until, Deadline::AfterNanos(view_.now, proposal.attempt_timeout_nanos));
   }
   ++live_count_;
   ++view_.attempts;
   view_.answer = Answer::kNone;
   if (kind == AttemptKind::kHedge) ++hedges_;
-  Push(Action::Type::kStart, kind, Reason::kNone, live.id, until);
 
   max_hedges_ =
       policies_.hedges() && view_.idempotent && proposal.hedge_after_nanos != Proposal::kNone
@@ -400,7 +433,7 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
   }
 }
 
-void CallMachine::Refuse(const Verdict& verdict) {
+[[gnu::cold, gnu::noinline]] void CallMachine::Refuse(const Verdict& verdict) {
   if (verdict.rejects()) {
     Drop();
     if (rejected_ != 0 && !NobodyWantedIt(reasons_)) TellRefusers();
@@ -420,7 +453,7 @@ void CallMachine::Refuse(const Verdict& verdict) {
   }
 }
 
-void CallMachine::TellRefusers() {
+[[gnu::cold, gnu::noinline]] void CallMachine::TellRefusers() {
   view_.has_ticket = false;
   for (const auto& member : policies_.refusal_counters()) {
     if ((rejected_ >> member.place & 1) == 0) continue;
@@ -429,7 +462,7 @@ void CallMachine::TellRefusers() {
   }
 }
 
-void CallMachine::AfterFailure() {
+[[gnu::cold, gnu::noinline]] void CallMachine::AfterFailure() {
   if (live_count_ == 0) {
     Drop();
     Activate(AttemptKind::kRetry, Deadline(view_.now));
@@ -471,7 +504,7 @@ void CallMachine::LeaveQueues() {
   candidate_.entered = 0;
 }
 
-void CallMachine::ParkTickets() {
+[[gnu::cold, gnu::noinline]] void CallMachine::ParkTickets() {
   if (candidate_.entered == 0) return;
   for (const auto& member : policies_.queuers()) {
     if (HasTicket(member)) member.policy->Park(candidate_.tickets[member.queue]);

@@ -65,6 +65,12 @@ class CallMachine {
     Deadline until;                 // kStart: the attempt's deadline; kWait
   };
 
+  struct Started {
+    int id;
+    AttemptKind kind;
+    Deadline until;
+  };
+
   CallMachine(const PolicySet& policies, const Config& config);
   CallMachine(const CallMachine&) = delete;
   CallMachine& operator=(const CallMachine&) = delete;
@@ -74,6 +80,9 @@ class CallMachine {
   }
 
   void Begin(Instant now);
+  // In place of Begin, for nearly every call: one whose first attempt starts at once. Returns that
+  // attempt, with id 0, which is answered like that of a kStart. Null: go on as after Begin.
+  const Started* BeginAtOnce(Instant now);
   void Tick(Instant now);
   void Wake(Instant now);
   void Cancel(Instant now);
@@ -87,9 +96,9 @@ class CallMachine {
   void Abandon();
 
   Action Next();
-  // What policies want to go wrong with the attempt that `start` begins. For the driver, once for each
-  // kStart, where the set has disruptors.
-  Fault Disrupt(const Action& start) const;
+  // What policies want to go wrong with the attempt that starts. For the driver, once for each of them,
+  // where the set has disruptors.
+  Fault Disrupt(const Started& start) const;
 
   bool delivered() const { return delivered_; }
   int attempts() const { return view_.attempts; }
@@ -111,9 +120,7 @@ class CallMachine {
     int id;
     int64_t until;  // its instant, with the two extremes for Never and Past
   };
-  struct Live {
-    int id;
-    AttemptKind kind;
+  struct Live : Started {
     bool aborted;
     uint8_t held;              // how many of its tokens were reserved
     absl::StatusCode follows;  // of a retry
@@ -157,6 +164,7 @@ class CallMachine {
 
   // The call's first moment.
   void Enter(Instant now);
+  bool AllAdmitFirst();
   void Advance(Instant now);
   void Step();
   void Consider();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,7 +43,7 @@ std::vector<std::vector<size_t>> Permutations(Choices& choices, size_t size) {
   return all;
 }
 
-std::string TraceOf(uint64_t seed, const std::vector<size_t>& order) {
+std::string TraceOf(uint64_t seed, const std::vector<size_t>& order, bool at_once = false) {
   SeededChoices choices(seed);
   LawKit kit;
   AddRandomPolicies(choices, static_cast<int>(order.size()), kit);
@@ -52,7 +53,7 @@ std::string TraceOf(uint64_t seed, const std::vector<size_t>& order) {
     if (at < list.size()) permuted.push_back(list[at]);
   }
   const PolicySet set = *PolicySet::Create(std::move(permuted));
-  LawWorld world(set, {.seed = seed, .calls = 5});
+  LawWorld world(set, {.seed = seed, .calls = 5, .at_once = at_once});
   world.Play();
   return absl::StrCat(world.problem(), world.trace(), kit.State());
 }
@@ -65,6 +66,15 @@ TEST(Order, EveryPermutationGivesTheSameTrace) {
     for (const auto& order : orders) {
       ASSERT_EQ(TraceOf(seed, order), first) << "seed " << seed;
     }
+  }
+}
+
+// The short way into a call is a short way, and no other.
+TEST(Order, BeginningAtOnceGivesTheSameTrace) {
+  for (uint64_t seed = 0; seed < 20000; ++seed) {
+    std::vector<size_t> order(1 + seed % 6);
+    std::iota(order.begin(), order.end(), 0);
+    ASSERT_EQ(TraceOf(seed, order, /*at_once=*/true), TraceOf(seed, order)) << "seed " << seed;
   }
 }
 

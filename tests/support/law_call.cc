@@ -31,10 +31,24 @@ LawCall::LawCall(const PolicySet& policies, CallMachine::Config config)
   machine_.emplace(policies_, config_);
 }
 
-void LawCall::Begin(Instant now) {
+void LawCall::Begin(Instant now, bool at_once) {
   begun_ = true;
-  machine_->Begin(now);
+  const CallMachine::Started* first = nullptr;
+  if (at_once) {
+    first = machine_->BeginAtOnce(now);
+  } else {
+    machine_->Begin(now);
+  }
+  if (first != nullptr) {
+    CallMachine::Action start;
+    start.type = CallMachine::Action::Type::kStart;
+    start.kind = first->kind;
+    start.id = first->id;
+    start.until = first->until;
+    TakeStart(start, now);
+  }
   Drain(now);
+  if (first != nullptr) ++started_;
 }
 
 void LawCall::Tick(Instant now) {

@@ -41,7 +41,8 @@ class LawCall final : public WakeSource {
   LawCall(const LawCall&) = delete;
   LawCall& operator=(const LawCall&) = delete;
 
-  void Begin(Instant now);
+  // `at_once`: by BeginAtOnce.
+  void Begin(Instant now, bool at_once = false);
   void Tick(Instant now);
   void Wake(Instant now);
   void Cancel(Instant now);

@@ -91,7 +91,7 @@ class Script {
     if (choices_.OneIn(20)) {
       calls_.back()->Cancel(now_);
     } else {
-      calls_.back()->Begin(now_);
+      calls_.back()->Begin(now_, choices_.OneIn(2));
     }
     Audit(*calls_.back());
   }

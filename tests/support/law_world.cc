@@ -118,7 +118,7 @@ void LawWorld::Happen(const Next& next) {
   LawCall& machine = *call.machine;
   switch (next.kind) {
     case Kind::kBegin:
-      machine.Begin(now_);
+      machine.Begin(now_, options_.at_once);
       break;
     case Kind::kResult: {
       const Due due = call.due[next.due];

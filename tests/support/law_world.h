@@ -28,6 +28,8 @@ class LawWorld {
   struct Options {
     uint64_t seed = 0;
     int calls = 4;
+    // They begin by BeginAtOnce.
+    bool at_once = false;
     // Every call has a deadline.
     bool finite = false;
     // Neither deadlines nor stops, and every question is answered: all calls must finish by
