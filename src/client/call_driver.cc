@@ -118,11 +118,12 @@ CallDriver::~CallDriver() {
   hedges_.reset();
   machine_->Abandon();
   if (!observed_) return;
-  const absl::Status status = absl::UnknownError("the operation left the call by an exception");
+  const absl::Status status = absl::UnknownError("an exception left the call");
   CallEvent event = NewEvent(CallEvent::Type::kCallEnded);
   event.attempt = running_;
   event.status = &status;
-  Tell(event);
+  event.outstanding = machine_->outstanding();
+  TellAll(event);  // another exception is on its way already
 }
 
 CallEnd CallDriver::Run() {
@@ -143,9 +144,6 @@ CallEnd CallDriver::GoOnAfter(const Attempt& first, const AttemptResult& result,
 
 CallMachine::Action CallDriver::Next() {
   if (notices_ != nullptr && !notices_->empty()) TellNotices();
-#if defined(__cpp_exceptions)
-  if (exception_ != nullptr) std::rethrow_exception(exception_);
-#endif
   return machine_->Next();
 }
 
@@ -158,9 +156,7 @@ CallEnd CallDriver::GoOn(CallMachine::Action action) {
       Act(action);
     }
   }
-  CallEnd end = End(*deliver_);
-  ended_ = true;
-  return end;
+  return End(*deliver_);
 }
 
 void CallDriver::Act(const CallMachine::Action& action) {
@@ -377,6 +373,7 @@ CallEnd CallDriver::End(const CallMachine::Action& deliver) {
   const bool has_value = deliver.id >= 0 || machine_->last_was_failed_result();
   absl::Status status;
   if (!has_value || deliver.reason == Reason::kCancelled) status = Error(deliver.reason);
+  ended_ = true;
   if (observed_) {
     CallEvent event = NewEvent(CallEvent::Type::kCallEnded);
     event.attempt = machine_->attempts();
@@ -463,9 +460,13 @@ CallEvent CallDriver::NewEvent(CallEvent::Type type) const {
   return event;
 }
 
-void CallDriver::Tell(const CallEvent& event) const {
-  for (const auto& member : context_.policies.observers()) member.policy->Observe(event);
-  if (context_.observer != nullptr) context_.observer->Observe(event);
+FirstException CallDriver::TellAll(const CallEvent& event) const {
+  FirstException thrown;
+  for (const auto& member : context_.policies.observers()) {
+    thrown.Guard([&] { member.policy->Observe(event); });
+  }
+  if (context_.observer != nullptr) thrown.Guard([&] { context_.observer->Observe(event); });
+  return thrown;
 }
 
 CallEnd RunCall(const CallContext& context, AttemptFunction attempt) {

@@ -4,12 +4,12 @@
 //
 // Where hedges may come, the attempt that runs on the calling thread serves the call in its own waits
 // (`WaitGuest`): no watcher thread is needed, and only a hedge that fires costs a task. An attempt
-// that blocks outside redial isn't served, and so can't be hedged.
+// that blocks outside redial isn't served, and so can't be hedged. What policies and observers throw
+// meanwhile is kept until the attempt has returned: it is no business of the operation's.
 #ifndef REDIAL_SRC_CLIENT_CALL_DRIVER_H_
 #define REDIAL_SRC_CLIENT_CALL_DRIVER_H_
 
 #include <array>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -21,6 +21,7 @@
 #include "redial/ticket.h"
 #include "src/client/call_waker.h"
 #include "src/client/disruption.h"
+#include "src/client/first_exception.h"
 #include "src/client/hedges.h"
 #include "src/core/call_machine.h"
 
@@ -42,8 +43,7 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   explicit CallDriver(const Parts& parts);
   CallDriver(const CallDriver&) = delete;
   CallDriver& operator=(const CallDriver&) = delete;
-  // After an exception of the operation's: gives everything back, and tells observers that the call
-  // is over.
+  // After an exception: gives everything back, and tells observers that the call is over.
   ~CallDriver();
 
   // The whole call.
@@ -99,7 +99,7 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   bool over() const override { return primary_over_; }
   Source* source() override;
   Deadline due() const override { return serve_at_; }
-  void Serve(Instant now) override;
+  void Serve(Instant now) noexcept override;
   // As its stop.
   const std::stop_token& token() override;
 
@@ -115,7 +115,9 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
 
   [[gnu::cold]] void TellNotices();
   CallEvent NewEvent(CallEvent::Type type) const;
-  void Tell(const CallEvent& event) const;
+  // Everybody, also after one who throws.
+  void Tell(const CallEvent& event) const { TellAll(event).Rethrow(); }
+  FirstException TellAll(const CallEvent& event) const;
 
   const CallContext& context_;
   const AttemptFunction attempt_;
@@ -144,8 +146,8 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   Slots slots_;
   int failed_slot_ = -1;  // of the latest failure, which the machine may still look at
   std::optional<LinkedStop> primary_stop_;
-  absl::Status left_;             // of the primary, if it threw when it was over
-  std::exception_ptr exception_;  // what left a hedge
+  absl::Status left_;      // of the primary, if it threw when it was over
+  FirstException thrown_;  // while the primary was served
   std::unique_ptr<Hedges> hedges_;
 };
 

@@ -32,23 +32,19 @@ AttemptResult CallDriver::RunWatched(const CallMachine::Action& start, Attempt& 
   attempt.set_stop(this);
   const AttemptResult result = RunServing(attempt, disruption);
   primary_ = -1;
+  thrown_.Rethrow();
   return result;
 }
 
 AttemptResult CallDriver::RunServing(const Attempt& attempt, Disruption* disruption) {
   Pump();
   const ScopedGuest scope(this);
-#if defined(__cpp_exceptions)
-  try {
-    return RunDisrupted(disruption, attempt, attempt_);
-  } catch (...) {
-    if (!primary_over_) std::rethrow_exception(std::current_exception());
-  }
+  AttemptResult result;
+  FirstException left;
+  if (left.Guard([&] { result = RunDisrupted(disruption, attempt, attempt_); })) return result;
+  if (!primary_over_) left.Rethrow();
   left_ = LeftByException();
   return {&left_, {}};
-#else
-  return RunDisrupted(disruption, attempt, attempt_);
-#endif
 }
 
 // Here, and not where the attempt runs: a hedge runs beside this thread, and the machine is this
@@ -78,11 +74,15 @@ void CallDriver::Pump() {
   if (notices_ != nullptr && !notices_->empty()) TellNotices();
 }
 
-void CallDriver::Serve(Instant now) {
-  if (hedges_ != nullptr) TakeInHedges();
-  if (exception_ != nullptr) return;
-  machine_->Wake(now);
-  Pump();
+// Within the operation, whose catch blocks and noexcept functions are none of ours. The attempt is to
+// end, and then the exception goes its way.
+void CallDriver::Serve(Instant now) noexcept {
+  const bool returned = thrown_.Guard([&] {
+    if (hedges_ != nullptr) TakeInHedges();
+    machine_->Wake(now);
+    Pump();
+  });
+  if (!returned) EndPrimary();
 }
 
 void CallDriver::EndPrimary() {
@@ -148,18 +148,13 @@ void CallDriver::TellConnections() {
 }
 
 void CallDriver::ConcludeHedge(Hedges::Hedge& hedge) {
-  if (hedge.exception == nullptr) {
+  if (!hedge.thrown.any()) {
     Conclude(hedge.attempt, hedge.result, hedge.started, hedge.ended);
     return;
   }
-  if (machine_->delivered()) {
-    const absl::Status left = LeftByException();
-    Conclude(hedge.attempt, {&left, {}}, hedge.started, hedge.ended);
-    return;
-  }
-  // It goes on from `Next`, as one that leaves the attempt on this thread does.
-  if (exception_ == nullptr) exception_ = std::move(hedge.exception);
-  EndPrimary();
+  if (!machine_->delivered()) hedge.thrown.Rethrow();
+  const absl::Status left = LeftByException();
+  Conclude(hedge.attempt, {&left, {}}, hedge.started, hedge.ended);
 }
 
 int CallDriver::TakeSlot(int id) {

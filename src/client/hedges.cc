@@ -86,15 +86,7 @@ Hedges::Hedge::Hedge(Hedges& hedges, int the_id, int slot, Instant now, Deadline
 
 void Hedges::Hedge::Run() {
   const ScopedGuest scope(this);
-#if defined(__cpp_exceptions)
-  try {
-    result = RunDisrupted(disruption_, attempt, hedges_.attempt_);
-  } catch (...) {
-    exception = std::current_exception();
-  }
-#else
-  result = RunDisrupted(disruption_, attempt, hedges_.attempt_);
-#endif
+  thrown.Guard([&] { result = RunDisrupted(disruption_, attempt, hedges_.attempt_); });
   ended = Runtime::Current().Now();
   hedges_.Ended(*this);
 }

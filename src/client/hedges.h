@@ -11,7 +11,6 @@
 #define REDIAL_SRC_CLIENT_HEDGES_H_
 
 #include <atomic>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -25,6 +24,7 @@
 #include "redial/runtime.h"
 #include "redial/ticket.h"
 #include "src/client/disruption.h"
+#include "src/client/first_exception.h"
 #include "src/core/mutex.h"
 
 namespace redial::internal {
@@ -97,7 +97,7 @@ class Hedges::Hedge final : WaitGuest, AttemptNotes::Listener, AttemptStop {
   AttemptResult result;
   Instant ended;
   // What left the operation, if anything.
-  std::exception_ptr exception;
+  FirstException thrown;
 
  private:
   friend class Hedges;
@@ -107,7 +107,7 @@ class Hedges::Hedge final : WaitGuest, AttemptNotes::Listener, AttemptStop {
   bool over() const override { return aborted_.load(std::memory_order_acquire); }
   Source* source() override { return &abort_; }
   Deadline due() const override { return Deadline::Never(); }
-  void Serve(Instant) override {}
+  void Serve(Instant) noexcept override {}
   void Connected(std::string_view address) override;
   const std::stop_token& token() override { return stop_.token(); }
 
