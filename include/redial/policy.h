@@ -167,7 +167,8 @@ class REDIAL_EXPORT Policy {
   // A person's decision. Called by the driver, outside every lock; may take long.
   virtual Answer Ask(const CallEvent& question) const;
 
-  // Looks on. Outside every lock, on the call's own thread.
+  // Looks on. Outside every lock, on the call's own thread. What it throws ends the call, once the
+  // other observers have heard too.
   virtual void Observe(const CallEvent& event) const;
   // How often `Observe` wants a kTick while the call waits (a live countdown); infinite for never.
   virtual absl::Duration tick_interval() const;

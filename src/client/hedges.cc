@@ -16,6 +16,12 @@ Hedges::~Hedges() {
 absl::Status Hedges::Start(int id, int slot, Instant now, Deadline deadline, bool observed,
                            Disruption* disruption) {
   auto hedge = std::make_unique<Hedge>(*this, id, slot, now, deadline, observed, disruption);
+  // Once it runs, nothing may fail that would leave it to itself, on this thread or on its own.
+  running_.reserve(running_.size() + 1);
+  {
+    const StdMutexLock lock(mu_);
+    ended_.reserve(running_.size() + 1);
+  }
   absl::StatusOr<Task> task = runtime_.Spawn([raw = hedge.get()] { raw->Run(); });
   if (!task.ok()) return task.status();
   hedge->task_ = *std::move(task);

@@ -82,7 +82,7 @@ class Hedges {
   std::vector<std::unique_ptr<Hedge>> running_;
 
   StdMutex mu_;
-  std::vector<Hedge*> ended_ ABSL_GUARDED_BY(mu_);
+  std::vector<Hedge*> ended_ ABSL_GUARDED_BY(mu_);  // has room for all
   std::vector<Connection> connections_ ABSL_GUARDED_BY(mu_);
 };
 
