@@ -230,7 +230,12 @@ void CallDriver::Conclude(const Attempt& attempt, const AttemptResult& result, I
   machine_->AttemptDone(ended, id, outcome);
   if (hedging_ && counts && !outcome.ok()) ReleaseSlot(id);
   // Observers hear how the attempt was judged, and before they hear what follows from it.
-  if (observed_) TellAttemptEnded(attempt, *result.status, started, outcome.failed_result);
+  if (!observed_) return;
+  if (result.status->ok()) {
+    TellAttemptEnded(RecordOfSuccess(attempt, started), *result.status, outcome.failed_result);
+  } else {
+    TellAttemptEnded(failures_->records.back(), *result.status, /*failed_result=*/false);
+  }
 }
 
 void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
@@ -252,19 +257,14 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
     outcome.retry_after_nanos = ToNanos(*failure.retry_after);
   }
 
-  AttemptRecord record;
-  record.number = attempt.number();
-  record.kind = attempt.kind();
-  record.code = status.code();
+  AttemptRecord record = NewRecord(attempt.number(), attempt.kind(), status, started);
   record.phase = failure.phase;
   record.error = failure.error;
   record.sent = failure.sent;
   record.bytes_sent = failure.bytes_sent;
   record.bytes_received = failure.bytes_received;
-  record.started = started - began_;
   record.elapsed = outcome.ended - started;
   record.address = failure.address.empty() && notes != nullptr ? notes->address : failure.address;
-  record.detail = std::string(ToStd(status.message()));
   if (disruptions_ != nullptr) {
     record.detail += (*disruptions_)[static_cast<size_t>(attempt.slot())].Remark();
   }
@@ -278,28 +278,37 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
   failures_->last_status = status;
 }
 
-void CallDriver::TellAttemptEnded(const Attempt& attempt, const absl::Status& status,
-                                  Instant started, bool failed_result) {
-  const AttemptNotes* const notes = attempt.notes();
-  AttemptRecord succeeded;
-  if (status.ok()) {
-    succeeded.number = attempt.number();
-    succeeded.kind = attempt.kind();
-    succeeded.code = absl::StatusCode::kOk;
-    succeeded.sent = Sent::kAnswered;
-    succeeded.bytes_sent = notes->bytes_sent;
-    succeeded.bytes_received = notes->bytes_received;
-    succeeded.started = started - began_;
-    succeeded.address = notes->address;
-    succeeded.elapsed = runtime_.Now() - started;
-  }
+AttemptRecord CallDriver::NewRecord(int number, AttemptKind kind, const absl::Status& status,
+                                    Instant started) const {
+  AttemptRecord record;
+  record.number = number;
+  record.kind = kind;
+  record.code = status.code();
+  record.started = started - began_;
+  record.detail = std::string(ToStd(status.message()));
+  return record;
+}
+
+AttemptRecord CallDriver::RecordOfSuccess(const Attempt& attempt, Instant started) const {
+  const AttemptNotes& notes = *attempt.notes();
+  AttemptRecord record = NewRecord(attempt.number(), attempt.kind(), absl::OkStatus(), started);
+  record.sent = Sent::kAnswered;
+  record.bytes_sent = notes.bytes_sent;
+  record.bytes_received = notes.bytes_received;
+  record.address = notes.address;
+  record.elapsed = runtime_.Now() - started;
+  return record;
+}
+
+void CallDriver::TellAttemptEnded(const AttemptRecord& record, const absl::Status& status,
+                                  bool failed_result) {
   CallEvent event = NewEvent(CallEvent::Type::kAttemptEnded);
-  event.attempt = attempt.number();
-  event.kind = attempt.kind();
+  event.attempt = record.number;
+  event.kind = record.kind;
   event.status = &status;
-  event.record = status.ok() ? &succeeded : &failures_->records.back();
+  event.record = &record;
   event.failed_result = failed_result;
-  event.address = event.record->address;
+  event.address = record.address;
   Tell(event);
 }
 

@@ -105,8 +105,11 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
 
   [[gnu::cold]] void KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
                                  const absl::Status& status, Instant started, Outcome& outcome);
-  [[gnu::cold]] void TellAttemptEnded(const Attempt& attempt, const absl::Status& status,
-                                      Instant started, bool failed_result);
+  AttemptRecord NewRecord(int number, AttemptKind kind, const absl::Status& status,
+                          Instant started) const;
+  [[gnu::cold]] AttemptRecord RecordOfSuccess(const Attempt& attempt, Instant started) const;
+  [[gnu::cold]] void TellAttemptEnded(const AttemptRecord& record, const absl::Status& status,
+                                      bool failed_result);
   [[gnu::cold]] void Wait(const CallMachine::Action& wait);
   WaitResult WaitUntil(Deadline until);
   [[gnu::cold]] void Ask(int id);

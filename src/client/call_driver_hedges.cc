@@ -118,19 +118,9 @@ void CallDriver::StartHedge(const CallMachine::Action& start) {
   never.aborted = true;
   machine_->AttemptDone(now, start.id, never);
   if (!observed_) return;
-  AttemptRecord record;
-  record.number = start.id + 1;
-  record.kind = start.kind;
-  record.code = status.code();
-  record.sent = Sent::kNo;
-  record.started = now - began_;
-  record.detail = std::string(ToStd(status.message()));
-  CallEvent event = NewEvent(CallEvent::Type::kAttemptEnded);
-  event.attempt = record.number;
-  event.kind = start.kind;
-  event.status = &status;
-  event.record = &record;
-  Tell(event);
+  AttemptRecord record = NewRecord(start.id + 1, start.kind, status, now);
+  record.sent = never.sent;
+  TellAttemptEnded(record, status, /*failed_result=*/false);
 }
 
 void CallDriver::TakeInHedges() {
