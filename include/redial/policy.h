@@ -107,6 +107,7 @@ class REDIAL_EXPORT Policy {
     kCountsRefusals = 1u << 15,  // Refused, where its own rejection helped to end a candidate
     kConcludes = 1u << 16,       // Conclude
     // A wish to clients: after a failure of the connection, an address on which no attempt has failed.
+    // Hedges prefer one without being told.
     kWantsDistinctEndpoints = 1u << 17,
   };
 

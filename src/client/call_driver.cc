@@ -208,11 +208,12 @@ void CallDriver::RunAttempt(const CallMachine::Action& start) {
   if (failures_ != nullptr && context_.policies.wants_distinct_endpoints()) {
     attempt.set_failed(&failures_->records);
   }
-  if (observed_) {
+  if (observed_ || hedging_) {
     notes.emplace().listener = this;
+    notes->tells_tries = hedging_;
     attempt.set_notes(&*notes);
-    TellStarted(start);
   }
+  if (observed_) TellStarted(start);
   const AttemptResult result = plain_ ? attempt_(attempt) : RunWatched(start, attempt, notes);
   Conclude(attempt, result, started, runtime_.Now());
 }
@@ -228,6 +229,7 @@ void CallDriver::Conclude(const Attempt& attempt, const AttemptResult& result, I
   }
   const bool counts = !machine_->delivered();
   machine_->AttemptDone(ended, id, outcome);
+  if (hedging_) Displace(attempt.number());
   if (hedging_ && counts && !outcome.ok()) ReleaseSlot(id);
   // Observers hear how the attempt was judged, and before they hear what follows from it.
   if (!observed_) return;
@@ -438,6 +440,8 @@ void CallDriver::Connected(std::string_view address) {
 }
 
 void CallDriver::TellConnected(int number, std::string_view address) {
+  if (hedging_) Place(number, address, /*stands=*/true);
+  if (!observed_) return;
   CallEvent event = NewEvent(CallEvent::Type::kConnected);
   event.attempt = number;
   event.address = address;

@@ -12,6 +12,8 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -57,6 +59,11 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   // Where an attempt's result is kept, and the attempt, -1 if none.
   using Slots = std::array<int, kAttemptSlots>;
   using Disruptions = std::array<Disruption, kAttemptSlots>;  // likewise
+  // Where an attempt is, or tries to be.
+  struct AttemptPlace {
+    int number;
+    std::string address;
+  };
   // What failed attempts leave behind for the story.
   struct Failures {
     std::vector<AttemptRecord> records;
@@ -64,6 +71,7 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
     absl::Status last_status;
   };
 
+  void Connecting(std::string_view address) override;
   void Connected(std::string_view address) override;
 
   CallMachine::Action Next();
@@ -87,6 +95,8 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   void ConcludeHedge(Hedges::Hedge& hedge);
   void TakeInHedges();
   void TellConnections();
+  void Place(int number, std::string_view address, bool stands);
+  void Displace(int number);
   void EndPrimary();
   int TakeSlot(int id);
   int SlotOf(int id) const;
@@ -147,7 +157,8 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   bool primary_over_ = false;  // it is to end: the call has no use for it
   Deadline serve_at_;
   Slots slots_;
-  int failed_slot_ = -1;  // of the latest failure, which the machine may still look at
+  int failed_slot_ = -1;              // of the latest failure, which the machine may still look at
+  std::vector<AttemptPlace> places_;  // of attempts in flight
   std::optional<LinkedStop> primary_stop_;
   absl::Status left_;      // of the primary, if it threw when it was over
   FirstException thrown_;  // while the primary was served

@@ -106,8 +106,14 @@ void CallDriver::StartHedge(const CallMachine::Action& start) {
   const Instant now = machine_->now();
   if (observed_) TellStarted(start);
   const int slot = TakeSlot(start.id);
-  const absl::Status status =
-      hedges_->Start(start.id, slot, now, start.until, observed_, DisruptionOf(start, slot));
+  Hedges::Plan plan = {.id = start.id,
+                       .slot = slot,
+                       .now = now,
+                       .deadline = start.until,
+                       .disruption = DisruptionOf(start, slot)};
+  if (failures_ != nullptr) plan.failed = failures_->records;
+  for (const AttemptPlace& place : places_) plan.beside.push_back(place.address);
+  const absl::Status status = hedges_->Start(std::move(plan));
   if (status.ok()) return;
   // There is no task to be had: it never ran, and the attempts in flight go on.
   slots_[static_cast<size_t>(slot)] = -1;
@@ -133,8 +139,25 @@ void CallDriver::TakeInHedges() {
 
 void CallDriver::TellConnections() {
   while (const auto connection = hedges_->TakeConnection()) {
-    TellConnected(connection->number, connection->address);
+    if (connection->stands) {
+      TellConnected(connection->number, connection->address);
+    } else {
+      Place(connection->number, connection->address, /*stands=*/false);
+    }
   }
+}
+
+void CallDriver::Connecting(std::string_view address) {
+  Place(primary_ + 1, address, /*stands=*/false);
+}
+
+void CallDriver::Place(int number, std::string_view address, bool stands) {
+  if (stands) Displace(number);
+  places_.push_back({number, std::string(address)});
+}
+
+void CallDriver::Displace(int number) {
+  std::erase_if(places_, [=](const AttemptPlace& place) { return place.number == number; });
 }
 
 void CallDriver::ConcludeHedge(Hedges::Hedge& hedge) {

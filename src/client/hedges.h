@@ -2,7 +2,7 @@
 // its own, with a guest in its waits that ends them when the call has no more use for it.
 //
 //   Hedges hedges(runtime, attempt, stop, wake);
-//   if (!hedges.Start(id, slot, now, deadline, observed, disruption).ok()) ...
+//   if (!hedges.Start({.id = id, .slot = slot, .now = now, .deadline = deadline}).ok()) ...
 //   // When `wake` was woken:
 //   while (std::unique_ptr<Hedge> hedge = hedges.TakeEnded()) Conclude(*hedge);
 //
@@ -56,16 +56,25 @@ class Hedges {
   // Gives up what is in flight, and waits until it has returned.
   ~Hedges();
 
+  struct Plan {
+    int id = 0;
+    int slot = 0;
+    Instant now;
+    Deadline deadline;
+    Disruption* disruption = nullptr;  // may be null; the attempt's until it has ended
+    // Its own, since the call's thread goes on.
+    std::vector<AttemptRecord> failed = {};
+    std::vector<std::string> beside = {};
+  };
   // What the call's own thread is told of one.
   struct Connection {
     int number;
     std::string address;
+    bool stands;  // otherwise it is tried
   };
 
-  // kResourceExhausted, or what else the runtime says, when there is no task to be had. `disruption`,
-  // which may be null, is the attempt's until it has ended.
-  absl::Status Start(int id, int slot, Instant now, Deadline deadline, bool observed,
-                     Disruption* disruption);
+  // kResourceExhausted, or what else the runtime says, when there is no task to be had.
+  absl::Status Start(Plan plan);
   void Abort(int id);
   // The next that has ended; its task has returned.
   std::unique_ptr<Hedge> TakeEnded();
@@ -73,7 +82,7 @@ class Hedges {
 
  private:
   void Ended(Hedge& hedge);
-  void Connected(int number, std::string_view address);
+  void Tell(Connection connection);
 
   Runtime& runtime_;
   const AttemptFunction attempt_;
@@ -88,8 +97,7 @@ class Hedges {
 
 class Hedges::Hedge final : WaitGuest, AttemptNotes::Listener, AttemptStop {
  public:
-  Hedge(Hedges& hedges, int id, int slot, Instant now, Deadline deadline, bool observed,
-        Disruption* disruption);
+  Hedge(Hedges& hedges, Plan plan);
 
   const int id;
   const Instant started;
@@ -108,11 +116,13 @@ class Hedges::Hedge final : WaitGuest, AttemptNotes::Listener, AttemptStop {
   Source* source() override { return &abort_; }
   Deadline due() const override { return Deadline::Never(); }
   void Serve(Instant) noexcept override {}
+  void Connecting(std::string_view address) override;
   void Connected(std::string_view address) override;
   const std::stop_token& token() override { return stop_.token(); }
 
   Hedges& hedges_;
   Disruption* const disruption_;
+  const std::vector<AttemptRecord> failed_;
   LinkedStop stop_;
   AttemptNotes notes_;
   std::atomic<bool> aborted_{false};
