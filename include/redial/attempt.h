@@ -28,16 +28,21 @@ namespace redial {
 class Runtime;
 
 namespace internal {
-// What a client's attempt tells its driver, for records and events.
+// What a client's attempt tells its driver, for records, events and hedges.
 struct AttemptNotes {
   class Listener {
    public:
+    virtual void Connecting(std::string_view address) = 0;
     virtual void Connected(std::string_view address) = 0;
 
    protected:
     ~Listener() = default;
   };
   Listener* listener = nullptr;
+  // Whether it wants to hear of each address that is tried: hedges go elsewhere.
+  bool tells_tries = false;
+  // Of a hedge: where the attempts that it runs beside are, or are connecting to.
+  std::vector<std::string> beside;
   std::string address;
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
@@ -86,8 +91,8 @@ class REDIAL_EXPORT Attempt {
   // How long connecting took, for policies; 0 where nobody knows.
   void set_connect_time(absl::Duration time) const { connect_nanos_ = ToNanos(time); }
   int64_t connect_nanos() const { return connect_nanos_; }
-  // Earlier attempts of the call, where a policy wants one that follows them to go elsewhere; null
-  // otherwise. Until the attempt first waits.
+  // Those that have failed before, where this one is to go elsewhere: of a hedge, and of a retry if a
+  // policy wants it. Null otherwise. A retry's changes when the attempt waits.
   const std::vector<AttemptRecord>* failed() const { return failed_; }
   void set_failed(const std::vector<AttemptRecord>* failed) { failed_ = failed; }
   // For calls: which place its result is kept in.

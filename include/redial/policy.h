@@ -111,6 +111,7 @@ class REDIAL_EXPORT Policy {
     kCountsRefusals = 1u << 15,  // Refused, where its own rejection helped to end a candidate
     kConcludes = 1u << 16,       // Conclude
     // A wish to clients: after a failure of the connection, an address on which no attempt has failed.
+    // Hedges prefer one without being told.
     kWantsDistinctEndpoints = 1u << 17,
     // With kReserves: not for first attempts, which it admits; their token is 0, and only settled.
     kReservesAgain = 1u << 18,
@@ -177,7 +178,8 @@ class REDIAL_EXPORT Policy {
   // A person's decision. Called by the driver, outside every lock; may take long.
   virtual Answer Ask(const CallEvent& question) const;
 
-  // Looks on. Outside every lock, on the call's own thread.
+  // Looks on. Outside every lock, on the call's own thread. What it throws ends the call, once the
+  // other observers have heard too.
   virtual void Observe(const CallEvent& event) const;
   // How often `Observe` wants a kTick while the call waits (a live countdown); infinite for never.
   virtual absl::Duration tick_interval() const;

@@ -67,8 +67,9 @@ class WaitGuest {
   // latest. An expired one is served at once, and must then name a later one.
   virtual Source* source() = 0;
   virtual Deadline due() const = 0;
-  // Doesn't wait. May come without need.
-  virtual void Serve(Instant now) = 0;
+  // Doesn't wait, and throws nothing: it is called in the middle of whoever waits. May come without
+  // need.
+  virtual void Serve(Instant now) noexcept = 0;
 
   // Of the attempt that this one's call is made in; they are served together. For `ScopedGuest`.
   WaitGuest* around = nullptr;

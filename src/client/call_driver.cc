@@ -127,11 +127,12 @@ CallDriver::~CallDriver() {
   hedges_.reset();
   machine_->Abandon();
   if (!observed_) return;
-  const absl::Status status = absl::UnknownError("the operation left the call by an exception");
+  const absl::Status status = absl::UnknownError("an exception left the call");
   CallEvent event = NewEvent(CallEvent::Type::kCallEnded);
   event.attempt = running_;
   event.status = &status;
-  Tell(event);
+  event.outstanding = machine_->outstanding();
+  TellAll(event);  // another exception is on its way already
 }
 
 CallEnd CallDriver::Run() {
@@ -162,9 +163,6 @@ CallEnd CallDriver::GoOnAfter(const Attempt& first, const AttemptResult& result,
 
 CallMachine::Action CallDriver::Next() {
   if (notices_ != nullptr && !notices_->empty()) TellNotices();
-#if defined(__cpp_exceptions)
-  if (exception_ != nullptr) std::rethrow_exception(exception_);
-#endif
   return machine_->Next();
 }
 
@@ -177,9 +175,7 @@ CallEnd CallDriver::GoOn(CallMachine::Action action) {
       Act(action);
     }
   }
-  CallEnd end = End(*deliver_);
-  ended_ = true;
-  return end;
+  return End(*deliver_);
 }
 
 void CallDriver::Act(const CallMachine::Action& action) {
@@ -231,11 +227,12 @@ void CallDriver::RunAttempt(const CallMachine::Action& start) {
   if (failures_ != nullptr && context_.policies.wants_distinct_endpoints()) {
     attempt.set_failed(&failures_->records);
   }
-  if (observed_) {
+  if (observed_ || hedging_) {
     notes.emplace().listener = this;
+    notes->tells_tries = hedging_;
     attempt.set_notes(&*notes);
-    TellStarted(start);
   }
+  if (observed_) TellStarted(start);
   const AttemptResult result = plain_ ? attempt_(attempt) : RunWatched(start, attempt, notes);
   Conclude(attempt, result, started, runtime_.Now());
 }
@@ -251,9 +248,15 @@ void CallDriver::Conclude(const Attempt& attempt, const AttemptResult& result, I
   }
   const bool counts = !machine_->delivered();
   machine_->AttemptDone(ended, id, outcome);
+  if (hedging_) Displace(attempt.number());
   if (hedging_ && counts && !outcome.ok()) ReleaseSlot(id);
   // Observers hear how the attempt was judged, and before they hear what follows from it.
-  if (observed_) TellAttemptEnded(attempt, *result.status, started, outcome.failed_result);
+  if (!observed_) return;
+  if (result.status->ok()) {
+    TellAttemptEnded(RecordOfSuccess(attempt, started), *result.status, outcome.failed_result);
+  } else {
+    TellAttemptEnded(failures_->records.back(), *result.status, /*failed_result=*/false);
+  }
 }
 
 void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
@@ -275,19 +278,14 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
     outcome.retry_after_nanos = ToNanos(*failure.retry_after);
   }
 
-  AttemptRecord record;
-  record.number = attempt.number();
-  record.kind = attempt.kind();
-  record.code = status.code();
+  AttemptRecord record = NewRecord(attempt.number(), attempt.kind(), status, started);
   record.phase = failure.phase;
   record.error = failure.error;
   record.sent = failure.sent;
   record.bytes_sent = failure.bytes_sent;
   record.bytes_received = failure.bytes_received;
-  record.started = started - began_;
   record.elapsed = outcome.ended - started;
   record.address = failure.address.empty() && notes != nullptr ? notes->address : failure.address;
-  record.detail = std::string(ToStd(status.message()));
   if (disruptions_ != nullptr) {
     record.detail += (*disruptions_)[static_cast<size_t>(attempt.slot())].Remark();
   }
@@ -301,28 +299,37 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
   failures_->last_status = status;
 }
 
-void CallDriver::TellAttemptEnded(const Attempt& attempt, const absl::Status& status,
-                                  Instant started, bool failed_result) {
-  const AttemptNotes* const notes = attempt.notes();
-  AttemptRecord succeeded;
-  if (status.ok()) {
-    succeeded.number = attempt.number();
-    succeeded.kind = attempt.kind();
-    succeeded.code = absl::StatusCode::kOk;
-    succeeded.sent = Sent::kAnswered;
-    succeeded.bytes_sent = notes->bytes_sent;
-    succeeded.bytes_received = notes->bytes_received;
-    succeeded.started = started - began_;
-    succeeded.address = notes->address;
-    succeeded.elapsed = runtime_.Now() - started;
-  }
+AttemptRecord CallDriver::NewRecord(int number, AttemptKind kind, const absl::Status& status,
+                                    Instant started) const {
+  AttemptRecord record;
+  record.number = number;
+  record.kind = kind;
+  record.code = status.code();
+  record.started = started - began_;
+  record.detail = std::string(ToStd(status.message()));
+  return record;
+}
+
+AttemptRecord CallDriver::RecordOfSuccess(const Attempt& attempt, Instant started) const {
+  const AttemptNotes& notes = *attempt.notes();
+  AttemptRecord record = NewRecord(attempt.number(), attempt.kind(), absl::OkStatus(), started);
+  record.sent = Sent::kAnswered;
+  record.bytes_sent = notes.bytes_sent;
+  record.bytes_received = notes.bytes_received;
+  record.address = notes.address;
+  record.elapsed = runtime_.Now() - started;
+  return record;
+}
+
+void CallDriver::TellAttemptEnded(const AttemptRecord& record, const absl::Status& status,
+                                  bool failed_result) {
   CallEvent event = NewEvent(CallEvent::Type::kAttemptEnded);
-  event.attempt = attempt.number();
-  event.kind = attempt.kind();
+  event.attempt = record.number;
+  event.kind = record.kind;
   event.status = &status;
-  event.record = status.ok() ? &succeeded : &failures_->records.back();
+  event.record = &record;
   event.failed_result = failed_result;
-  event.address = event.record->address;
+  event.address = record.address;
   Tell(event);
 }
 
@@ -396,6 +403,7 @@ CallEnd CallDriver::End(const CallMachine::Action& deliver) {
   const bool has_value = deliver.id >= 0 || machine_->last_was_failed_result();
   absl::Status status;
   if (!has_value || deliver.reason == Reason::kCancelled) status = Error(deliver.reason);
+  ended_ = true;
   if (observed_) {
     CallEvent event = NewEvent(CallEvent::Type::kCallEnded);
     event.attempt = machine_->attempts();
@@ -451,6 +459,8 @@ void CallDriver::Connected(std::string_view address) {
 }
 
 void CallDriver::TellConnected(int number, std::string_view address) {
+  if (hedging_) Place(number, address, /*stands=*/true);
+  if (!observed_) return;
   CallEvent event = NewEvent(CallEvent::Type::kConnected);
   event.attempt = number;
   event.address = address;
@@ -482,9 +492,13 @@ CallEvent CallDriver::NewEvent(CallEvent::Type type) const {
   return event;
 }
 
-void CallDriver::Tell(const CallEvent& event) const {
-  for (const auto& member : context_.policies.observers()) member.policy->Observe(event);
-  if (context_.observer != nullptr) context_.observer->Observe(event);
+FirstException CallDriver::TellAll(const CallEvent& event) const {
+  FirstException thrown;
+  for (const auto& member : context_.policies.observers()) {
+    thrown.Guard([&] { member.policy->Observe(event); });
+  }
+  if (context_.observer != nullptr) thrown.Guard([&] { context_.observer->Observe(event); });
+  return thrown;
 }
 
 CallEnd RunCall(const CallContext& context, AttemptFunction attempt) {

@@ -4,14 +4,16 @@
 //
 // Where hedges may come, the attempt that runs on the calling thread serves the call in its own waits
 // (`WaitGuest`): no watcher thread is needed, and only a hedge that fires costs a task. An attempt
-// that blocks outside redial isn't served, and so can't be hedged.
+// that blocks outside redial isn't served, and so can't be hedged. What policies and observers throw
+// meanwhile is kept until the attempt has returned: it is no business of the operation's.
 #ifndef REDIAL_SRC_CLIENT_CALL_DRIVER_H_
 #define REDIAL_SRC_CLIENT_CALL_DRIVER_H_
 
 #include <array>
-#include <exception>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +23,7 @@
 #include "redial/ticket.h"
 #include "src/client/call_waker.h"
 #include "src/client/disruption.h"
+#include "src/client/first_exception.h"
 #include "src/client/hedges.h"
 #include "src/core/call_machine.h"
 
@@ -42,8 +45,7 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   explicit CallDriver(const Parts& parts);
   CallDriver(const CallDriver&) = delete;
   CallDriver& operator=(const CallDriver&) = delete;
-  // After an exception of the operation's: gives everything back, and tells observers that the call
-  // is over.
+  // After an exception: gives everything back, and tells observers that the call is over.
   ~CallDriver();
 
   // The whole call.
@@ -59,6 +61,11 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   // Where an attempt's result is kept, and the attempt, -1 if none.
   using Slots = std::array<int, kAttemptSlots>;
   using Disruptions = std::array<Disruption, kAttemptSlots>;  // likewise
+  // Where an attempt is, or tries to be.
+  struct AttemptPlace {
+    int number;
+    std::string address;
+  };
   // What failed attempts leave behind for the story.
   struct Failures {
     std::vector<AttemptRecord> records;
@@ -66,6 +73,7 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
     absl::Status last_status;
   };
 
+  void Connecting(std::string_view address) override;
   void Connected(std::string_view address) override;
 
   CallMachine::Action Next();
@@ -89,6 +97,8 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   void ConcludeHedge(Hedges::Hedge& hedge);
   void TakeInHedges();
   void TellConnections();
+  void Place(int number, std::string_view address, bool stands);
+  void Displace(int number);
   void EndPrimary();
   int TakeSlot(int id);
   int SlotOf(int id) const;
@@ -101,14 +111,17 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   bool over() const override { return primary_over_; }
   Source* source() override;
   Deadline due() const override { return serve_at_; }
-  void Serve(Instant now) override;
+  void Serve(Instant now) noexcept override;
   // As its stop.
   const std::stop_token& token() override;
 
   [[gnu::cold]] void KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
                                  const absl::Status& status, Instant started, Outcome& outcome);
-  [[gnu::cold]] void TellAttemptEnded(const Attempt& attempt, const absl::Status& status,
-                                      Instant started, bool failed_result);
+  AttemptRecord NewRecord(int number, AttemptKind kind, const absl::Status& status,
+                          Instant started) const;
+  [[gnu::cold]] AttemptRecord RecordOfSuccess(const Attempt& attempt, Instant started) const;
+  [[gnu::cold]] void TellAttemptEnded(const AttemptRecord& record, const absl::Status& status,
+                                      bool failed_result);
   [[gnu::cold]] void Wait(const CallMachine::Action& wait);
   WaitResult WaitUntil(Deadline until);
   [[gnu::cold]] void Ask(int id);
@@ -117,7 +130,9 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
 
   [[gnu::cold]] void TellNotices();
   CallEvent NewEvent(CallEvent::Type type) const;
-  void Tell(const CallEvent& event) const;
+  // Everybody, also after one who throws.
+  void Tell(const CallEvent& event) const { TellAll(event).Rethrow(); }
+  FirstException TellAll(const CallEvent& event) const;
 
   const CallContext& context_;
   const AttemptFunction attempt_;
@@ -145,10 +160,11 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   bool primary_over_ = false;  // it is to end: the call has no use for it
   Deadline serve_at_;
   Slots slots_;
-  int failed_slot_ = -1;  // of the latest failure, which the machine may still look at
+  int failed_slot_ = -1;              // of the latest failure, which the machine may still look at
+  std::vector<AttemptPlace> places_;  // of attempts in flight
   std::optional<LinkedStop> primary_stop_;
-  absl::Status left_;             // of the primary, if it threw when it was over
-  std::exception_ptr exception_;  // what left a hedge
+  absl::Status left_;      // of the primary, if it threw when it was over
+  FirstException thrown_;  // while the primary was served
   std::unique_ptr<Hedges> hedges_;
 };
 

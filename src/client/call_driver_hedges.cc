@@ -32,23 +32,19 @@ AttemptResult CallDriver::RunWatched(const CallMachine::Action& start, Attempt& 
   attempt.set_stop(this);
   const AttemptResult result = RunServing(attempt, disruption);
   primary_ = -1;
+  thrown_.Rethrow();
   return result;
 }
 
 AttemptResult CallDriver::RunServing(const Attempt& attempt, Disruption* disruption) {
   Pump();
   const ScopedGuest scope(this);
-#if defined(__cpp_exceptions)
-  try {
-    return RunDisrupted(disruption, attempt, attempt_);
-  } catch (...) {
-    if (!primary_over_) std::rethrow_exception(std::current_exception());
-  }
+  AttemptResult result;
+  FirstException left;
+  if (left.Guard([&] { result = RunDisrupted(disruption, attempt, attempt_); })) return result;
+  if (!primary_over_) left.Rethrow();
   left_ = LeftByException();
   return {&left_, {}};
-#else
-  return RunDisrupted(disruption, attempt, attempt_);
-#endif
 }
 
 // Here, and not where the attempt runs: a hedge runs beside this thread, and the machine is this
@@ -79,11 +75,15 @@ void CallDriver::Pump() {
   if (notices_ != nullptr && !notices_->empty()) TellNotices();
 }
 
-void CallDriver::Serve(Instant now) {
-  if (hedges_ != nullptr) TakeInHedges();
-  if (exception_ != nullptr) return;
-  machine_->Wake(now);
-  Pump();
+// Within the operation, whose catch blocks and noexcept functions are none of ours. The attempt is to
+// end, and then the exception goes its way.
+void CallDriver::Serve(Instant now) noexcept {
+  const bool returned = thrown_.Guard([&] {
+    if (hedges_ != nullptr) TakeInHedges();
+    machine_->Wake(now);
+    Pump();
+  });
+  if (!returned) EndPrimary();
 }
 
 void CallDriver::EndPrimary() {
@@ -107,8 +107,14 @@ void CallDriver::StartHedge(const CallMachine::Action& start) {
   const Instant now = machine_->now();
   if (observed_) TellStarted(start);
   const int slot = TakeSlot(start.id);
-  const absl::Status status =
-      hedges_->Start(start.id, slot, now, start.until, observed_, DisruptionOf(start, slot));
+  Hedges::Plan plan = {.id = start.id,
+                       .slot = slot,
+                       .now = now,
+                       .deadline = start.until,
+                       .disruption = DisruptionOf(start, slot)};
+  if (failures_ != nullptr) plan.failed = failures_->records;
+  for (const AttemptPlace& place : places_) plan.beside.push_back(place.address);
+  const absl::Status status = hedges_->Start(std::move(plan));
   if (status.ok()) return;
   // There is no task to be had: it never ran, and the attempts in flight go on.
   slots_[static_cast<size_t>(slot)] = -1;
@@ -119,19 +125,9 @@ void CallDriver::StartHedge(const CallMachine::Action& start) {
   never.aborted = true;
   machine_->AttemptDone(now, start.id, never);
   if (!observed_) return;
-  AttemptRecord record;
-  record.number = start.id + 1;
-  record.kind = start.kind;
-  record.code = status.code();
-  record.sent = Sent::kNo;
-  record.started = now - began_;
-  record.detail = std::string(ToStd(status.message()));
-  CallEvent event = NewEvent(CallEvent::Type::kAttemptEnded);
-  event.attempt = record.number;
-  event.kind = start.kind;
-  event.status = &status;
-  event.record = &record;
-  Tell(event);
+  AttemptRecord record = NewRecord(start.id + 1, start.kind, status, now);
+  record.sent = never.sent;
+  TellAttemptEnded(record, status, /*failed_result=*/false);
 }
 
 void CallDriver::TakeInHedges() {
@@ -144,23 +140,35 @@ void CallDriver::TakeInHedges() {
 
 void CallDriver::TellConnections() {
   while (const auto connection = hedges_->TakeConnection()) {
-    TellConnected(connection->number, connection->address);
+    if (connection->stands) {
+      TellConnected(connection->number, connection->address);
+    } else {
+      Place(connection->number, connection->address, /*stands=*/false);
+    }
   }
 }
 
+void CallDriver::Connecting(std::string_view address) {
+  Place(primary_ + 1, address, /*stands=*/false);
+}
+
+void CallDriver::Place(int number, std::string_view address, bool stands) {
+  if (stands) Displace(number);
+  places_.push_back({number, std::string(address)});
+}
+
+void CallDriver::Displace(int number) {
+  std::erase_if(places_, [=](const AttemptPlace& place) { return place.number == number; });
+}
+
 void CallDriver::ConcludeHedge(Hedges::Hedge& hedge) {
-  if (hedge.exception == nullptr) {
+  if (!hedge.thrown.any()) {
     Conclude(hedge.attempt, hedge.result, hedge.started, hedge.ended);
     return;
   }
-  if (machine_->delivered()) {
-    const absl::Status left = LeftByException();
-    Conclude(hedge.attempt, {&left, {}}, hedge.started, hedge.ended);
-    return;
-  }
-  // It goes on from `Next`, as one that leaves the attempt on this thread does.
-  if (exception_ == nullptr) exception_ = std::move(hedge.exception);
-  EndPrimary();
+  if (!machine_->delivered()) hedge.thrown.Rethrow();
+  const absl::Status left = LeftByException();
+  Conclude(hedge.attempt, {&left, {}}, hedge.started, hedge.ended);
 }
 
 int CallDriver::TakeSlot(int id) {

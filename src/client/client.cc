@@ -62,6 +62,17 @@ std::vector<Address> WhereTheyFailed(const std::vector<AttemptRecord>& attempts)
   return failed;
 }
 
+// Those that an attempt tries when no other one is left.
+std::vector<Address> ToAvoid(const Attempt& attempt) {
+  std::vector<Address> avoid;
+  if (attempt.failed() != nullptr) avoid = WhereTheyFailed(*attempt.failed());
+  if (attempt.notes() == nullptr) return avoid;
+  for (const std::string& text : attempt.notes()->beside) {
+    if (auto address = Address::Parse(text); address.ok()) avoid.push_back(*std::move(address));
+  }
+  return avoid;
+}
+
 }  // namespace
 
 struct Client::Rep {
@@ -115,14 +126,18 @@ internal::CallContext Client::Context(const CallOptions& options) const {
 absl::Status Client::WithSocket(const Attempt& attempt,
                                 absl::FunctionRef<absl::Status(Socket&)> use) const {
   Network& network = rep_->network != nullptr ? *rep_->network : CurrentNetwork();
-  std::vector<Address> avoid;
-  if (attempt.failed() != nullptr) avoid = WhereTheyFailed(*attempt.failed());
+  internal::AttemptNotes* const notes = attempt.notes();
   internal::DialStory story;
-  absl::StatusOr<Socket> socket = internal::DialAndTell(
-      rep_->target, attempt.deadline(), attempt.stop_token(), rep_->dial, network, avoid, story);
+  if (notes != nullptr && notes->tells_tries) {
+    story.trying = [notes](const Address& address) {
+      notes->listener->Connecting(address.ToString());
+    };
+  }
+  absl::StatusOr<Socket> socket =
+      internal::DialAndTell(rep_->target, attempt.deadline(), attempt.stop_token(), rep_->dial,
+                            network, ToAvoid(attempt), story);
   if (!socket.ok()) return socket.status();
   attempt.set_connect_time(story.connect_time);
-  internal::AttemptNotes* const notes = attempt.notes();
   if (notes != nullptr) {
     notes->address = socket->peer().ToString();
     notes->listener->Connected(notes->address);

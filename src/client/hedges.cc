@@ -13,9 +13,14 @@ Hedges::~Hedges() {
   running_.clear();  // joins
 }
 
-absl::Status Hedges::Start(int id, int slot, Instant now, Deadline deadline, bool observed,
-                           Disruption* disruption) {
-  auto hedge = std::make_unique<Hedge>(*this, id, slot, now, deadline, observed, disruption);
+absl::Status Hedges::Start(Plan plan) {
+  auto hedge = std::make_unique<Hedge>(*this, std::move(plan));
+  // Once it runs, nothing may fail that would leave it to itself, on this thread or on its own.
+  running_.reserve(running_.size() + 1);
+  {
+    const StdMutexLock lock(mu_);
+    ended_.reserve(running_.size() + 1);
+  }
   absl::StatusOr<Task> task = runtime_.Spawn([raw = hedge.get()] { raw->Run(); });
   if (!task.ok()) return task.status();
   hedge->task_ = *std::move(task);
@@ -61,40 +66,35 @@ void Hedges::Ended(Hedge& hedge) {
   wake_->Wake();  // whoever takes the hedge joins this task first
 }
 
-void Hedges::Connected(int number, std::string_view address) {
+void Hedges::Tell(Connection connection) {
+  const bool stands = connection.stands;
   {
     const StdMutexLock lock(mu_);
-    connections_.push_back({number, std::string(address)});
+    connections_.push_back(std::move(connection));
   }
-  wake_->Wake();
+  if (stands) wake_->Wake();  // what is tried interests the next hedge alone
 }
 
-Hedges::Hedge::Hedge(Hedges& hedges, int the_id, int slot, Instant now, Deadline deadline,
-                     bool observed, Disruption* disruption)
-    : id(the_id),
-      started(now),
-      attempt(the_id + 1, AttemptKind::kHedge, deadline, hedges.stop_, hedges.runtime_),
+Hedges::Hedge::Hedge(Hedges& hedges, Plan plan)
+    : id(plan.id),
+      started(plan.now),
+      attempt(plan.id + 1, AttemptKind::kHedge, plan.deadline, hedges.stop_, hedges.runtime_),
       hedges_(hedges),
-      disruption_(disruption),
+      disruption_(plan.disruption),
+      failed_(std::move(plan.failed)),
       stop_(hedges.stop_) {
-  attempt.set_slot(slot);
+  attempt.set_slot(plan.slot);
   attempt.set_stop(this);
-  if (!observed && (disruption == nullptr || !disruption->needs_notes())) return;
+  attempt.set_failed(&failed_);
   notes_.listener = this;
+  notes_.tells_tries = true;
+  notes_.beside = std::move(plan.beside);
   attempt.set_notes(&notes_);
 }
 
 void Hedges::Hedge::Run() {
   const ScopedGuest scope(this);
-#if defined(__cpp_exceptions)
-  try {
-    result = RunDisrupted(disruption_, attempt, hedges_.attempt_);
-  } catch (...) {
-    exception = std::current_exception();
-  }
-#else
-  result = RunDisrupted(disruption_, attempt, hedges_.attempt_);
-#endif
+  thrown.Guard([&] { result = RunDisrupted(disruption_, attempt, hedges_.attempt_); });
   ended = Runtime::Current().Now();
   hedges_.Ended(*this);
 }
@@ -105,8 +105,12 @@ void Hedges::Hedge::Abort() {
   stop_.Stop();
 }
 
+void Hedges::Hedge::Connecting(std::string_view address) {
+  hedges_.Tell({attempt.number(), std::string(address), /*stands=*/false});
+}
+
 void Hedges::Hedge::Connected(std::string_view address) {
-  hedges_.Connected(attempt.number(), address);
+  hedges_.Tell({attempt.number(), std::string(address), /*stands=*/true});
 }
 
 }  // namespace redial::internal

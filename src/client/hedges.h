@@ -2,7 +2,7 @@
 // its own, with a guest in its waits that ends them when the call has no more use for it.
 //
 //   Hedges hedges(runtime, attempt, stop, wake);
-//   if (!hedges.Start(id, slot, now, deadline, observed, disruption).ok()) ...
+//   if (!hedges.Start({.id = id, .slot = slot, .now = now, .deadline = deadline}).ok()) ...
 //   // When `wake` was woken:
 //   while (std::unique_ptr<Hedge> hedge = hedges.TakeEnded()) Conclude(*hedge);
 //
@@ -11,7 +11,6 @@
 #define REDIAL_SRC_CLIENT_HEDGES_H_
 
 #include <atomic>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -25,6 +24,7 @@
 #include "redial/runtime.h"
 #include "redial/ticket.h"
 #include "src/client/disruption.h"
+#include "src/client/first_exception.h"
 #include "src/core/mutex.h"
 
 namespace redial::internal {
@@ -56,16 +56,25 @@ class Hedges {
   // Gives up what is in flight, and waits until it has returned.
   ~Hedges();
 
+  struct Plan {
+    int id = 0;
+    int slot = 0;
+    Instant now;
+    Deadline deadline;
+    Disruption* disruption = nullptr;  // may be null; the attempt's until it has ended
+    // Its own, since the call's thread goes on.
+    std::vector<AttemptRecord> failed = {};
+    std::vector<std::string> beside = {};
+  };
   // What the call's own thread is told of one.
   struct Connection {
     int number;
     std::string address;
+    bool stands;  // otherwise it is tried
   };
 
-  // kResourceExhausted, or what else the runtime says, when there is no task to be had. `disruption`,
-  // which may be null, is the attempt's until it has ended.
-  absl::Status Start(int id, int slot, Instant now, Deadline deadline, bool observed,
-                     Disruption* disruption);
+  // kResourceExhausted, or what else the runtime says, when there is no task to be had.
+  absl::Status Start(Plan plan);
   void Abort(int id);
   // The next that has ended; its task has returned.
   std::unique_ptr<Hedge> TakeEnded();
@@ -73,7 +82,7 @@ class Hedges {
 
  private:
   void Ended(Hedge& hedge);
-  void Connected(int number, std::string_view address);
+  void Tell(Connection connection);
 
   Runtime& runtime_;
   const AttemptFunction attempt_;
@@ -82,14 +91,13 @@ class Hedges {
   std::vector<std::unique_ptr<Hedge>> running_;
 
   StdMutex mu_;
-  std::vector<Hedge*> ended_ ABSL_GUARDED_BY(mu_);
+  std::vector<Hedge*> ended_ ABSL_GUARDED_BY(mu_);  // has room for all
   std::vector<Connection> connections_ ABSL_GUARDED_BY(mu_);
 };
 
 class Hedges::Hedge final : WaitGuest, AttemptNotes::Listener, AttemptStop {
  public:
-  Hedge(Hedges& hedges, int id, int slot, Instant now, Deadline deadline, bool observed,
-        Disruption* disruption);
+  Hedge(Hedges& hedges, Plan plan);
 
   const int id;
   const Instant started;
@@ -97,7 +105,7 @@ class Hedges::Hedge final : WaitGuest, AttemptNotes::Listener, AttemptStop {
   AttemptResult result;
   Instant ended;
   // What left the operation, if anything.
-  std::exception_ptr exception;
+  FirstException thrown;
 
  private:
   friend class Hedges;
@@ -107,12 +115,14 @@ class Hedges::Hedge final : WaitGuest, AttemptNotes::Listener, AttemptStop {
   bool over() const override { return aborted_.load(std::memory_order_acquire); }
   Source* source() override { return &abort_; }
   Deadline due() const override { return Deadline::Never(); }
-  void Serve(Instant) override {}
+  void Serve(Instant) noexcept override {}
+  void Connecting(std::string_view address) override;
   void Connected(std::string_view address) override;
   const std::stop_token& token() override { return stop_.token(); }
 
   Hedges& hedges_;
   Disruption* const disruption_;
+  const std::vector<AttemptRecord> failed_;
   LinkedStop stop_;
   AttemptNotes notes_;
   std::atomic<bool> aborted_{false};

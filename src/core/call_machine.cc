@@ -617,6 +617,10 @@ void CallMachine::Finish(Reason reason, int winner, const Outcome* outcome) {
   if (!policies_.concluders().empty()) Conclude(reason, outcome);
   if (reason == Reason::kNone) reasons_ = ReasonSet();
   reasons_.Add(reason);
+  // Also at the deadline: of several attempts that ran until then, the first to be acknowledged has timed
+  // out, and the others prove nothing. A call that runs out of time once must not count against the
+  // peer for each hedge, least of all for one that had a moment; what had its attempt timeout has ended
+  // by itself before.
   for (int i = 0; i < live_count_; ++i) {
     live_[i].aborted = true;
     Push(Action::Type::kAbort, live_[i].kind, reason, live_[i].id);

@@ -33,6 +33,7 @@ absl::StatusOr<Socket> DialAndTell(const Target& target, Deadline deadline,
                                    Network& network, absl::Span<const Address> avoid,
                                    DialStory& story) {
   Dialer dialer(target, deadline, stop, options, network, avoid);
+  dialer.set_trying(std::move(story.trying));
   absl::StatusOr<std::unique_ptr<Stream>> stream = dialer.Run();
   story.tried = dialer.Tried();
   if (!stream.ok()) return stream.status();

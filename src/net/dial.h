@@ -5,6 +5,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -25,6 +26,8 @@ REDIAL_EXPORT absl::Status CheckStreamTarget(const Target& target);
 
 // What a dial tells beside its result.
 struct DialStory {
+  // If set: called with each address when it is tried.
+  absl::AnyInvocable<void(const Address&)> trying;
   // Every address that was tried in vain, with ECANCELED for those that another one beat.
   std::vector<AddressTried> tried;
   // How long the address that won took to connect.

@@ -117,6 +117,7 @@ Action Dialer::Drain() {
 }
 
 void Dialer::Start(const Address& address) {
+  if (trying_) trying_(address);
   const size_t id = attempts_.size();
   attempts_.push_back({.address = address,
                        .began = runtime_.Now(),

@@ -13,8 +13,10 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -40,6 +42,9 @@ class Dialer {
          const DialOptions& options, Network& network, absl::Span<const Address> avoid = {});
   Dialer(const Dialer&) = delete;
   Dialer& operator=(const Dialer&) = delete;
+
+  // Called with each address when it is tried.
+  void set_trying(absl::AnyInvocable<void(const Address&)> trying) { trying_ = std::move(trying); }
 
   absl::StatusOr<std::unique_ptr<Stream>> Run();
 
@@ -102,6 +107,7 @@ class Dialer {
   std::optional<size_t> winner_;
   absl::Duration connect_time_ = absl::ZeroDuration();
   std::vector<Source*> sources_;
+  absl::AnyInvocable<void(const Address&)> trying_;
 };
 
 }  // namespace redial::internal

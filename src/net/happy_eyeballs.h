@@ -49,7 +49,7 @@ class HappyEyeballs {
   struct Options {
     absl::Duration attempt_delay = absl::Milliseconds(250);
     absl::Duration resolution_delay = absl::Milliseconds(50);
-    // Tried last: an earlier attempt has failed there.
+    // Tried last: another attempt of the call is there, or has failed there.
     std::vector<Address> avoid = {};
   };
 

@@ -26,31 +26,10 @@
 #include "redial/reason.h"
 #include "redial/runtime.h"
 #include "redial/socket.h"
-#include "tests/conformance/body.h"
+#include "tests/conformance/hedging_body.h"
 
 namespace redial::conformance {
 namespace {
-
-class Hedging : public Body {
- protected:
-  static constexpr absl::Duration kDelay = absl::Milliseconds(10);
-
-  static PolicyPtr Soon(int most = 1) {
-    return Hedge({.delay = kDelay, .max_hedges = most, .max_ratio = 1});
-  }
-  static PolicySet Set(PolicyList policies) {
-    absl::StatusOr<PolicySet> set = PolicySet::Create(std::move(policies));
-    EXPECT_EQ(set.status(), absl::OkStatus());
-    return *std::move(set);
-  }
-  static CallOptions Idempotent() { return {.timeout = kHang, .idempotent = true}; }
-  // As long as the attempt lets it, then says how that ended.
-  static absl::Status Hang(const Attempt& attempt) {
-    const WaitResult result = runtime().SleepUntil(attempt.deadline(), attempt.stop_token());
-    return result == WaitResult::kStopped ? absl::CancelledError("told to end")
-                                          : absl::DeadlineExceededError("hung");
-  }
-};
 
 // Source: Finagle BackupRequestFilter; gRFC A6: the first success is the call's result.
 CONFORM(Hedging, AHedgeOvertakesWhatHangs) {

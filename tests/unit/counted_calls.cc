@@ -11,7 +11,8 @@
 
 namespace redial::testing {
 
-Counts counts;
+constinit thread_local Counts counts;
+constinit thread_local int failing_allocation = 0;
 
 }  // namespace redial::testing
 
@@ -56,6 +57,12 @@ int clock_gettime(clockid_t clock, timespec* now) noexcept {
 
 void* operator new(size_t size) {
   ++redial::testing::counts.allocations;
+  int& failing = redial::testing::failing_allocation;
+  if (failing == 1) {
+    failing = 0;
+    throw std::bad_alloc();
+  }
+  if (failing > 1) --failing;
   if (void* const memory = std::malloc(size)) return memory;
   std::abort();
 }

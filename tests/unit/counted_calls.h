@@ -1,4 +1,5 @@
-// Counts the system's functions that a program calls, by standing between. For a program of its own.
+// Counts the system's functions that a thread calls, by standing between, and may let an allocation
+// fail. For a program of its own.
 #ifndef REDIAL_TESTS_UNIT_COUNTED_CALLS_H_
 #define REDIAL_TESTS_UNIT_COUNTED_CALLS_H_
 
@@ -11,8 +12,10 @@ struct Counts {
   int clock_reads = 0;
   int allocations = 0;
 };
-// Since somebody set it to zero. Not for several threads.
-extern Counts counts;
+// Of the calling thread, since it set them to zero.
+extern constinit thread_local Counts counts;
+// Which allocation of the calling thread is to fail, from 1 on and counted from now; 0 for none.
+extern constinit thread_local int failing_allocation;
 
 }  // namespace redial::testing
 

@@ -36,84 +36,60 @@ FakePeer& TwoAddresses(FakeNetwork& net) {
   return net.Script("tcp://cache:6379").Resolve({"10.0.0.1", "10.0.0.2"});
 }
 
+// The next connection, on which the peer was pinged.
+FakePeer& Pinged(FakePeer& peer, FakePeer::Where where = FakePeer::Where::current()) {
+  return peer.Accept(where).Expect("PING\r\n", where);
+}
+
 TEST(DistinctEndpoint, LeavesTheAddressThatReset) {
   FakeNetwork net;
-  TwoAddresses(net)
-      .Accept()
-      .Expect("PING\r\n")
-      .Reset()
-      .Accept()
-      .Expect("PING\r\n")
-      .Reply("+PONG\r\n");
+  FakePeer& cache = TwoAddresses(net);
+  Pinged(cache).Reset();
+  Pinged(cache).Reply("+PONG\r\n");
   EXPECT_THAT(Visits(net), ElementsAre("10.0.0.1", "10.0.0.2"));
 }
 
 TEST(DistinctEndpoint, BeginsAnewWhenAllHaveFailed) {
   FakeNetwork net;
-  TwoAddresses(net)
-      .Accept()
-      .Expect("PING\r\n")
-      .Close()
-      .Accept()
-      .Expect("PING\r\n")
-      .Close()
-      .Accept()
-      .Expect("PING\r\n")
-      .Reply("+PONG\r\n");
+  FakePeer& cache = TwoAddresses(net);
+  Pinged(cache).Close();
+  Pinged(cache).Close();
+  Pinged(cache).Reply("+PONG\r\n");
   EXPECT_THAT(Visits(net), ElementsAre("10.0.0.1", "10.0.0.2", "10.0.0.1"));
 }
 
 TEST(DistinctEndpoint, IsAWishNoMore) {
   FakeNetwork net;
-  net.Script("tcp://cache:6379")
-      .Resolve({"10.0.0.1"})
-      .Accept()
-      .Expect("PING\r\n")
-      .Reset()
-      .Accept()
-      .Expect("PING\r\n")
-      .Reply("+PONG\r\n");
+  FakePeer& cache = net.Script("tcp://cache:6379").Resolve({"10.0.0.1"});
+  Pinged(cache).Reset();
+  Pinged(cache).Reply("+PONG\r\n");
   EXPECT_THAT(Visits(net), ElementsAre("10.0.0.1", "10.0.0.1"));
 }
 
 // What the operation reports is the peer's answer, and no reason to leave.
 TEST(DistinctEndpoint, StaysWhereThePeerAnswered) {
   FakeNetwork net;
-  TwoAddresses(net)
-      .Accept()
-      .Expect("PING\r\n")
-      .Reply("-BUSY\r\n")
-      .Accept()
-      .Expect("PING\r\n")
-      .Reply("+PONG\r\n");
+  FakePeer& cache = TwoAddresses(net);
+  Pinged(cache).Reply("-BUSY\r\n");
+  Pinged(cache).Reply("+PONG\r\n");
   EXPECT_THAT(Visits(net), ElementsAre("10.0.0.1", "10.0.0.1"));
 }
 
 TEST(DistinctEndpoint, CanBeTurnedOff) {
   FakeNetwork net;
-  TwoAddresses(net)
-      .Accept()
-      .Expect("PING\r\n")
-      .Reset()
-      .Accept()
-      .Expect("PING\r\n")
-      .Reply("+PONG\r\n");
+  FakePeer& cache = TwoAddresses(net);
+  Pinged(cache).Reset();
+  Pinged(cache).Reply("+PONG\r\n");
   EXPECT_THAT(Visits(net, {.distinct_endpoint = false}), ElementsAre("10.0.0.1", "10.0.0.1"));
 }
 
 // The next call begins anew.
 TEST(DistinctEndpoint, EachCallForgets) {
   FakeNetwork net;
-  TwoAddresses(net)
-      .Accept()
-      .Expect("PING\r\n")
-      .Reset()
-      .Accept()
-      .Expect("PING\r\n")
-      .Reply("+PONG\r\n")
-      .Accept()
-      .Expect("PING\r\n")
-      .Reply("+PONG\r\n");
+  FakePeer& cache = TwoAddresses(net);
+  Pinged(cache).Reset();
+  Pinged(cache).Reply("+PONG\r\n");
+  Pinged(cache).Reply("+PONG\r\n");
   EXPECT_THAT(Visits(net), ElementsAre("10.0.0.1", "10.0.0.2"));
   EXPECT_THAT(Visits(net), ElementsAre("10.0.0.1"));
 }

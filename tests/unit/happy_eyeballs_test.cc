@@ -21,6 +21,22 @@ using Type = HappyEyeballs::Action::Type;
 constexpr auto kIpv4 = Address::Family::kIpv4;
 constexpr auto kIpv6 = Address::Family::kIpv6;
 
+// "a" to "f" for IPv4, in capitals for IPv6.
+std::vector<Address> Named(const std::string& names) {
+  std::vector<Address> addresses;
+  for (const char name : names) {
+    const auto number = static_cast<uint8_t>(name);
+    addresses.push_back(
+        name < 'a'
+            ? Address::Ipv6({0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, number}, 80)
+            : Address::Ipv4({192, 0, 2, number}, 80));
+  }
+  return addresses;
+}
+char NameOf(const Address& address) {
+  return static_cast<char>(address.bytes()[address.family() == kIpv6 ? 15 : 3]);
+}
+
 // A dial in virtual time: look-ups answer and addresses behave as told, and all that the machine
 // does is written down, a line each.
 class Dial {
@@ -28,16 +44,12 @@ class Dial {
   explicit Dial(HappyEyeballs::Options options = {}) : machine_(std::move(options)) {}
   // One that tries these last.
   static HappyEyeballs::Options Avoiding(const std::string& names) {
-    HappyEyeballs::Options options;
-    for (const char name : names) options.avoid.push_back(Named(name));
-    return options;
+    return {.avoid = Named(names)};
   }
 
-  // At `ms`, the look-up of `family` answers with these ("a" to "f": IPv6 in capitals).
+  // At `ms`, the look-up of `family` answers with these.
   void Answer(int ms, Address::Family family, const std::string& names) {
-    std::vector<Address> addresses;
-    for (const char name : names) addresses.push_back(Named(name));
-    At(ms, [this, family, addresses] { machine_.Answered(now_, family, addresses); });
+    At(ms, [this, family, found = Named(names)] { machine_.Answered(now_, family, found); });
   }
   void Connects(char name, int after_ms) { behaviour_[name] = {after_ms, true}; }
   void Fails(char name, int after_ms) { behaviour_[name] = {after_ms, false}; }
@@ -67,16 +79,6 @@ class Dial {
     int after_ms = -1;  // never
     bool connects = false;
   };
-
-  static Address Named(char name) {
-    const auto number = static_cast<uint8_t>(name);
-    if (name < 'a')
-      return Address::Ipv6({0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, number}, 80);
-    return Address::Ipv4({192, 0, 2, number}, 80);
-  }
-  static char NameOf(const Address& address) {
-    return static_cast<char>(address.bytes()[address.family() == kIpv6 ? 15 : 3]);
-  }
 
   void At(int ms, std::function<void()> event) {
     script_.emplace(Instant() + absl::Milliseconds(ms), std::move(event));
@@ -253,12 +255,16 @@ TEST(HappyEyeballs, TakesTheDelaysFromItsOptions) {
   EXPECT_EQ(dial.Run(), "0 start a\n10 start b\n10 waits for ever\n");
 }
 
+// That there are these ("a" to "f"), and no other.
+void AnswerBoth(HappyEyeballs& machine, Instant now, const std::string& ipv4) {
+  machine.Answered(now, kIpv6, {});
+  machine.Answered(now, kIpv4, Named(ipv4));
+}
+
 TEST(HappyEyeballs, IgnoresLateDuplicateAndUnknownResults) {
-  const Address address = Address::Ipv4({192, 0, 2, 1}, 80);
   HappyEyeballs machine({});
   const Instant now;
-  machine.Answered(now, kIpv6, {});
-  machine.Answered(now, kIpv4, {&address, 1});
+  AnswerBoth(machine, now, "a");
   ASSERT_EQ(machine.Next(now).type, Type::kStart);
   machine.AttemptFailed(now, 7);
   machine.AttemptFailed(now, -1);
@@ -271,12 +277,9 @@ TEST(HappyEyeballs, IgnoresLateDuplicateAndUnknownResults) {
 }
 
 TEST(HappyEyeballs, OfTwoThatConnectTheFirstReportedWins) {
-  const std::vector<Address> addresses = {Address::Ipv4({192, 0, 2, 1}, 80),
-                                          Address::Ipv4({192, 0, 2, 2}, 80)};
   HappyEyeballs machine({});
   Instant now;
-  machine.Answered(now, kIpv6, {});
-  machine.Answered(now, kIpv4, addresses);
+  AnswerBoth(machine, now, "ab");
   ASSERT_EQ(machine.Next(now).type, Type::kStart);
   now = now + absl::Milliseconds(250);
   ASSERT_EQ(machine.Next(now).type, Type::kStart);
@@ -288,12 +291,10 @@ TEST(HappyEyeballs, OfTwoThatConnectTheFirstReportedWins) {
 }
 
 TEST(HappyEyeballs, ItsClockNeverRunsBackwards) {
-  const std::vector<Address> addresses = {Address::Ipv4({192, 0, 2, 1}, 80),
-                                          Address::Ipv4({192, 0, 2, 2}, 80)};
   HappyEyeballs machine({});
   const Instant late = Instant() + absl::Seconds(9);
   machine.Answered(late, kIpv6, {});
-  machine.Answered(Instant(), kIpv4, addresses);
+  machine.Answered(Instant(), kIpv4, Named("ab"));
   ASSERT_EQ(machine.Next(Instant()).type, Type::kStart);
   EXPECT_EQ(machine.Next(Instant()).until, Deadline(late + absl::Milliseconds(250)));
 }

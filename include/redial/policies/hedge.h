@@ -12,6 +12,9 @@
 // redial's own waits do at once; hedging doesn't help an operation that waits outside of redial, since
 // nobody could start the hedge meanwhile.
 //
+// A client's hedge goes to another address than those where the call's other attempts are, are
+// connecting to or have failed, while the target has one.
+//
 // Hedges cost the server load when it is slow, so they are capped: by a ratio of their own here, and
 // by a `RetryBudget` where there is one.
 //
