@@ -286,6 +286,9 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
   record.bytes_received = failure.bytes_received;
   record.started = started - began_;
   record.elapsed = outcome.ended - started;
+  record.attempt_timeout = status.code() == absl::StatusCode::kDeadlineExceeded &&
+                           attempt.deadline() < deadline_ &&
+                           attempt.deadline().expired(outcome.ended);
   record.address = failure.address.empty() && notes != nullptr ? notes->address : failure.address;
   record.detail = std::string(ToStd(status.message()));
   if (disruptions_ != nullptr) {

@@ -221,6 +221,23 @@ TEST(PolicyCallsTest, AttemptTimeoutLeavesTimeForAnother) {
       });
   EXPECT_EQ(given, (std::vector<absl::Duration>{absl::Seconds(2), absl::Seconds(2)}));
   EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+  // The second one's time ends with the call's.
+  EXPECT_EQ(Story(status),
+            "PING failed after 2 attempts in 5 s: #1 timed out (attempt timeout): slow after 2 s; "
+            "#2 timed out: slow after 2 s; not retried: the deadline leaves no time for another "
+            "attempt; it may have been executed");
+}
+
+TEST(PolicyCallsTest, ATimeoutOfTheOperationsOwnIsNotTheAttempts) {
+  VirtualRuntime runtime;
+  const absl::Status status = Call(
+      {.operation = "PING", .timeout = absl::Seconds(5)}, Set({AttemptTimeout(absl::Seconds(2))}),
+      [&](const Attempt& attempt) {
+        runtime.SleepUntil(Deadline::After(runtime.Now(), absl::Seconds(1)), attempt.stop_token());
+        return absl::DeadlineExceededError("slow");
+      });
+  ASSERT_TRUE(FailureOf(status).has_value()) << status;
+  EXPECT_FALSE(FailureOf(status)->attempts.front().attempt_timeout);
 }
 
 // Remembers the code that it is told when a call ends.

@@ -78,8 +78,7 @@ TEST(Story, OfACallTellsEachAttempt) {
             "PING cache:6379 failed after 3 attempts in 412 ms: "
             "#1 [::1]:6379 connection refused (ECONNREFUSED) after 1 ms; "
             "#2 10.0.0.7:6379 connect timed out after 200 ms; "
-            "#3 10.0.0.7:6379 read timed out after 500 ms, with 0 bytes and no delimiter, "
-            "6 B sent, 0 B received; "
+            "#3 10.0.0.7:6379 read timed out after 500 ms, 6 B sent, 0 B received; "
             "not retried: it may have been executed and is not idempotent");
 }
 
@@ -190,9 +189,9 @@ TEST(Story, TellsAddressesThatFailedBeforeOneConnected) {
   AttemptRecord record = StalledAttempt(1);
   record.tried = {Refused("[::1]:6379"), {.address = "10.0.0.7:6379"}};
   EXPECT_EQ(ToldOf(record),
-            "PING cache:6379 failed in 412 ms: 10.0.0.7:6379 read timed out after 500 ms, with 0 "
-            "bytes and no delimiter, 6 B sent, 0 B received (before it, [::1]:6379 connection "
-            "refused (ECONNREFUSED) after 1 ms); it may have been executed");
+            "PING cache:6379 failed in 412 ms: 10.0.0.7:6379 read timed out after 500 ms, 6 B "
+            "sent, 0 B received (before it, [::1]:6379 connection refused (ECONNREFUSED) after "
+            "1 ms); it may have been executed");
 }
 
 TEST(Story, TellsNameServers) {
@@ -254,6 +253,72 @@ TEST(Story, TellsAnEndThatCameEarly) {
   EXPECT_EQ(ToldOf(record),
             "PING cache:6379 failed in 412 ms: 10.0.0.7:6379 read: closed by the peer after 3 of "
             "5 bytes in 501 ms, 6 B sent, 3 B received; it may have been executed");
+}
+
+// What was received is told in any case; that it was nothing isn't told twice.
+TEST(Story, TellsOnceThatNothingCame) {
+  AttemptRecord record = StalledAttempt(1);
+  record.code = StatusCode::kUnavailable;
+  record.detail = "read from 10.0.0.7:6379: closed by the peer after 0 bytes and no delimiter";
+  EXPECT_EQ(ToldOf(record),
+            "PING cache:6379 failed in 412 ms: 10.0.0.7:6379 read: closed by the peer after "
+            "501 ms, 6 B sent, 0 B received; it may have been executed");
+  record.error = ECONNRESET;
+  record.detail =
+      "read from 10.0.0.7:6379: connection reset by peer (ECONNRESET), after 0 bytes and no "
+      "delimiter";
+  EXPECT_EQ(ToldOf(record),
+            "PING cache:6379 failed in 412 ms: 10.0.0.7:6379 read: connection reset by peer "
+            "(ECONNRESET) after 501 ms, 6 B sent, 0 B received; it may have been executed");
+  // A greeting came, and then no answer.
+  record.bytes_received = 8;
+  EXPECT_EQ(ToldOf(record),
+            "PING cache:6379 failed in 412 ms: 10.0.0.7:6379 read: connection reset by peer "
+            "(ECONNRESET), after 0 bytes and no delimiter in 501 ms, 6 B sent, 8 B received; it "
+            "may have been executed");
+  const absl::Status status(
+      StatusCode::kDeadlineExceeded,
+      "read from 10.0.0.7:6379 timed out after 500 ms, with 0 bytes and no delimiter");
+  EXPECT_EQ(Story(WithFailure(status, {.phase = Phase::kRead,
+                                       .bytes_sent = 6,
+                                       .elapsed = absl::Milliseconds(500),
+                                       .address = "10.0.0.7:6379"})),
+            "read from 10.0.0.7:6379 timed out after 500 ms, 6 B sent, 0 B received");
+}
+
+TEST(Story, TellsAnAttemptTimeoutFromTheCallsDeadline) {
+  AttemptRecord record = StalledAttempt(1);
+  record.attempt_timeout = true;
+  EXPECT_EQ(ToldOf(record),
+            "PING cache:6379 failed in 412 ms: 10.0.0.7:6379 read timed out (attempt timeout) "
+            "after 500 ms, 6 B sent, 0 B received; it may have been executed");
+  record.phase = Phase::kConnect;
+  record.sent = Sent::kNo;
+  record.bytes_sent = 0;
+  record.tried = {Refused("[::1]:6379"), TimedOut("10.0.0.7:6379")};
+  EXPECT_EQ(ToldOf(record),
+            "PING cache:6379 failed in 412 ms: [::1]:6379 connection refused (ECONNREFUSED) after "
+            "1 ms, 10.0.0.7:6379 connect timed out (attempt timeout) after 200 ms");
+  record.phase = Phase::kResolve;
+  record.address.clear();
+  record.detail = "look-up of 'cache' timed out after 2 s";
+  record.tried = {TimedOut("127.0.0.53:53")};
+  EXPECT_EQ(
+      ToldOf(record),
+      "PING cache:6379 failed in 412 ms: look-up of 'cache' timed out (attempt timeout) after "
+      "2 s (name server 127.0.0.53:53 did not answer after 200 ms)");
+  record.phase = Phase::kNone;
+  record.tried.clear();
+  record.detail = "still busy";
+  EXPECT_EQ(ToldOf(record),
+            "PING cache:6379 failed in 412 ms: timed out (attempt timeout): still busy after "
+            "501 ms; nothing was sent");
+  record.phase = Phase::kRead;
+  record.address = "a:1";
+  record.detail = "read from a:1 not begun: the deadline had passed";
+  EXPECT_EQ(ToldOf(record),
+            "PING cache:6379 failed in 412 ms: a:1 read not begun: the deadline had passed "
+            "(attempt timeout), 0 B sent, 0 B received; nothing was sent");
 }
 
 TEST(Story, TellsTimeoutsWithoutAMessage) {
