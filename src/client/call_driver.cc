@@ -467,6 +467,7 @@ void CallDriver::TellNotices() {
     event.label = notice.label;
     event.from = notice.from;
     event.to = notice.to;
+    event.until = notice.until;
     Tell(event);
   }
   notices_->Clear();

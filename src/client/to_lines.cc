@@ -160,6 +160,7 @@ Json ToJson(const CallEvent& event) {
       line["label"] = event.label;
       line["from"] = event.from;
       line["to"] = event.to;
+      line["until_ms"] = SinceBegan(event, event.until);
       break;
     case CallEvent::Type::kWaiting:
       line["attempts"] = event.attempt;

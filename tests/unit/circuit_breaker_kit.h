@@ -89,6 +89,8 @@ class PlayedBreaker {
     notices_.Clear();
     return text;
   }
+  // For how long the latest change said that it holds; infinite where it didn't say.
+  absl::Duration LatestChangeHolds() const { return notices_.all().back().until.remaining(now_); }
   CircuitBreakerPolicy& operator*() { return *breaker_; }
   CircuitBreakerPolicy* operator->() { return breaker_.get(); }
   CircuitBreakerPolicy::State state() const { return breaker_->state(); }

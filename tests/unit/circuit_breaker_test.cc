@@ -43,6 +43,22 @@ TEST(CircuitBreakerTest, OpensProbesAndClosesAsPollyDoes) {
   EXPECT_EQ(breaker->snapshot().opened, 2);
 }
 
+TEST(CircuitBreakerTest, ItsChangesSayUntilWhenItRefuses) {
+  PlayedBreaker breaker({.minimum_throughput = 1, .open_time = Linear(absl::Seconds(1))});
+  breaker.Play("F");
+  EXPECT_EQ(breaker.LatestChangeHolds(), breaker.RefusedFor());
+  breaker.Advance(breaker.RefusedFor());
+  ASSERT_TRUE(breaker.Start());
+  EXPECT_EQ(breaker.Changes(), "closed>open open>half_open");
+  breaker.End(FailedWith(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(breaker.LatestChangeHolds(), breaker.RefusedFor()) << "the new time, not the old one";
+  breaker.Advance(breaker.RefusedFor());
+  ASSERT_TRUE(breaker.Start());
+  EXPECT_EQ(breaker.LatestChangeHolds(), absl::InfiniteDuration()) << "half open";
+  breaker.End(Outcome());
+  EXPECT_EQ(breaker.Changes(), "half_open>open open>half_open half_open>closed");
+}
+
 // Polly, AdvancedCircuitBehaviorTests: (results, minimum, failures, threshold).
 TEST(CircuitBreakerTest, TripsAtItsRatioAndMinimum) {
   const auto trips = [](const std::string& results, int minimum, double ratio) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "redial/call.h"
 #include "redial/policies/attempt_timeout.h"
+#include "redial/policies/circuit_breaker.h"
 #include "redial/policies/fail_fast.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"
@@ -238,6 +239,21 @@ TEST(PolicyCallsTest, ATimeoutOfTheOperationsOwnIsNotTheAttempts) {
       });
   ASSERT_TRUE(FailureOf(status).has_value()) << status;
   EXPECT_FALSE(FailureOf(status)->attempts.front().attempt_timeout);
+}
+
+TEST(PolicyCallsTest, ABreakerThatOpensSaysUntilWhen) {
+  VirtualRuntime runtime;
+  std::vector<absl::Duration> holds;
+  const PolicyPtr report = Report(ToFunction([&](const CallEvent& event) {
+    if (event.type != CallEvent::Type::kPolicyChanged) return;
+    holds.push_back(event.until.remaining(event.now));
+  }));
+  const PolicyPtr breaker =
+      CircuitBreaker({.consecutive_failures = 1, .open_time = Constant(absl::Seconds(3))});
+  const PolicySet set = Set({breaker, report});
+  EXPECT_FALSE(Call({}, set, [] { return absl::UnavailableError("down"); }).ok());
+  EXPECT_EQ(holds, (std::vector<absl::Duration>{absl::Seconds(3)}));
+  EXPECT_EQ(FailureOf(Call({}, set, [] { return absl::OkStatus(); }))->retry_at, holds.front());
 }
 
 // Remembers the code that it is told when a call ends.

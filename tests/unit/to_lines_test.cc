@@ -102,6 +102,24 @@ TEST_F(ToLinesTest, AFailedCallTellsItsStoryAndReasons) {
   EXPECT_EQ(line["reasons"], Json({"exhausted", "fail_fast"}));
 }
 
+TEST_F(ToLinesTest, TellsAChangeAndUntilWhenItHolds) {
+  RecordedCall call(*sink_);
+  CallEvent event = call.New(CallEvent::Type::kPolicyChanged);
+  event.policy = "CircuitBreaker";
+  event.label = "cache-1";
+  event.from = "closed";
+  event.to = "open";
+  event.until = Deadline::After(event.now, absl::Seconds(5));
+  sink_->On(event);
+  EXPECT_EQ(lines_.back(),
+            R"({"event":"policy_changed","call":"0000000000001234","operation":"PING",)"
+            R"("target":"cache:6379","elapsed_ms":0.0,"policy":"CircuitBreaker",)"
+            R"("label":"cache-1","from":"closed","to":"open","until_ms":5000.0})");
+  event.until = Deadline::Never();
+  sink_->On(event);
+  EXPECT_EQ(Last()["until_ms"], nullptr);
+}
+
 TEST_F(ToLinesTest, TellsAnAttemptTimeout) {
   RecordedCall call(*sink_);
   call.AttemptStarted();
