@@ -95,6 +95,10 @@ class Throttle final : public AdaptiveThrottlePolicy {
   absl::Status Reconfigure(const AdaptiveThrottleOptions& options) override;
 
  private:
+  // What is calm by the current configuration may not be by the one that a call began with.
+  bool IsCurrent(const void* config) const {
+    return config == nullptr || config == &config_.current();
+  }
   [[gnu::cold]] Verdict JudgeClosely(const View& view) const;
   [[gnu::cold]] void Count(Instant sent, Instant now, AcceptWindow::Count count);
   // Brings in what was accepted, and forgets what is too old.
@@ -126,18 +130,20 @@ uint64_t Throttle::Fingerprint() const {
 }
 
 Verdict Throttle::Judge(const View& view) const {
-  if (view.now.nanos() < calm_until_.load(std::memory_order_relaxed)) [[likely]] {
+  if (view.now.nanos() < calm_until_.load(std::memory_order_relaxed) && IsCurrent(view.config))
+      [[likely]] {
     return Verdict::Admit();
   }
   return JudgeClosely(view);
 }
 
 Verdict Throttle::JudgeClosely(const View& view) const {
+  const AdaptiveThrottleOptions& options = config_.Of(view.config);
   double probability = 0;
   {
     const StdMutexLock lock(mu_);
     BringUpToDate(view.now);
-    probability = Probability(config_.current(), window_.sum());
+    probability = Probability(options, window_.sum());
   }
   return view.Uniform() < probability ? Verdict::Reject(Reason::kOverload) : Verdict::Admit();
 }

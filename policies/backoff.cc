@@ -97,10 +97,24 @@ std::string_view JitterText(Jitter jitter) {
 
 }  // namespace
 
+BackoffFunction::BackoffFunction(std::function<absl::Duration(const BackoffTurn&)> pause)
+    : pause_(std::make_shared<const std::function<absl::Duration(const BackoffTurn&)>>(
+          std::move(pause))) {}
+BackoffFunction::BackoffFunction(const BackoffFunction& other) = default;
+BackoffFunction::BackoffFunction(BackoffFunction&& other) noexcept = default;
+BackoffFunction& BackoffFunction::operator=(const BackoffFunction& other) = default;
+BackoffFunction& BackoffFunction::operator=(BackoffFunction&& other) noexcept = default;
+BackoffFunction::~BackoffFunction() = default;
+
+absl::Duration BackoffFunction::operator()(const BackoffTurn& turn) const {
+  return (*pause_)(turn);
+}
+bool BackoffFunction::empty() const { return pause_ != nullptr && *pause_ == nullptr; }
+
 absl::Status Backoff::Validate(std::string_view owner_name, std::string_view field) const {
   const Owner owner{owner_name, field};
-  if (function != nullptr) {
-    if (*function == nullptr) return Bad(owner, "function", "empty", "be callable");
+  if (function) {
+    if (function.empty()) return Bad(owner, "function", "empty", "be callable");
     if (cap < absl::ZeroDuration()) {
       return Bad(owner, "cap", absl::FormatDuration(cap), "not be negative");
     }
@@ -116,7 +130,7 @@ absl::Status Backoff::Validate(std::string_view owner_name, std::string_view fie
 
 int64_t Backoff::PlainNanos(int attempts) const {
   const int64_t most = NanosOf(cap);
-  if (function != nullptr) return most;
+  if (function) return most;
   const int64_t first = NanosOf(base);
   const int n = std::max(attempts, 1);
   if (first == 0 || n == 1) return std::min(first, most);
@@ -135,9 +149,9 @@ int64_t Backoff::PlainNanos(int attempts) const {
 }
 
 int64_t Backoff::DelayNanos(const View& view) const {
-  if (function != nullptr) {
+  if (function) {
     const BackoffTurn turn{view.attempts, view.Uniform(), view.last};
-    return std::min(NanosOf((*function)(turn)), NanosOf(cap));
+    return std::min(NanosOf(function(turn)), NanosOf(cap));
   }
   if (jitter == Jitter::kSmooth) {
     return internal::Smooth(*this, view.attempts, view.UniformAt(view.attempts - 1),
@@ -156,7 +170,7 @@ int64_t Backoff::DelayNanos(const View& view) const {
 
 int64_t Backoff::LongestNanos(int attempts) const {
   const int64_t plain = PlainNanos(attempts);
-  if (function != nullptr || plain == 0) return plain;
+  if (function || plain == 0) return plain;
   const auto longest = static_cast<double>(plain);
   switch (jitter) {
     case Jitter::kNone:
@@ -179,7 +193,7 @@ int64_t Backoff::LongestNanos(int attempts) const {
 std::string Backoff::ToString() const {
   const std::string at_most =
       cap == absl::InfiniteDuration() ? "" : absl::StrCat(", at most ", absl::FormatDuration(cap));
-  if (function != nullptr) return absl::StrCat("as a function says", at_most);
+  if (function) return absl::StrCat("as a function says", at_most);
   std::string growth;
   if (base > absl::ZeroDuration() && kind == Kind::kLinear) {
     growth = absl::StrCat(", as much more each time", at_most);
@@ -241,10 +255,11 @@ Backoff PollyBackoff(absl::Duration base, absl::Duration cap) {
   return Exponential({.base = base, .cap = cap, .jitter = Jitter::kSmooth});
 }
 
-Backoff CustomBackoff(BackoffFunction function, absl::Duration cap) {
+Backoff CustomBackoff(std::function<absl::Duration(const BackoffTurn&)> function,
+                      absl::Duration cap) {
   Backoff backoff;
   backoff.cap = cap;
-  backoff.function = std::make_shared<const BackoffFunction>(std::move(function));
+  backoff.function = BackoffFunction(std::move(function));
   return backoff;
 }
 

@@ -34,7 +34,7 @@ absl::Status CheckPositive(std::string_view field, absl::Duration value) {
 
 // Opening happens under the breaker's lock, where no user code may run.
 absl::Status CheckOpenTime(const Backoff& time) {
-  if (time.function == nullptr) return absl::OkStatus();
+  if (!time.function) return absl::OkStatus();
   return Bad("open_time.function", "a function", "be empty: a breaker opens under its lock");
 }
 

@@ -106,11 +106,15 @@ class Breaker final : public CircuitBreakerPolicy {
   void MoveTo(State next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PublishPace() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Deadline NextAdmission() const {
+    return Deadline::AfterNanos(Instant::FromNanos(open_until_.load(std::memory_order_relaxed)), 0);
+  }
   Notice Change(State from, State to) const {
     return {.policy = name(),
             .label = config_.current().options.label,
             .from = BreakerStateName(from),
-            .to = BreakerStateName(to)};
+            .to = BreakerStateName(to),
+            .until = to == State::kOpen ? NextAdmission() : Deadline::Never()};
   }
 
   const absl::Status check_;
@@ -253,8 +257,8 @@ void Breaker::SettleClosely(uint64_t generation, BreakerResult result, const Out
   in_a_row_ = result.failed ? in_a_row_ + 1 : 0;
   const int minimum = config_.current().options.minimum_throughput;
   if (Trips(before < minimum && tally_.results() >= minimum, result)) {
-    outcome.Tell(Change(State::kClosed, State::kOpen));
     Open(outcome);
+    outcome.Tell(Change(State::kClosed, State::kOpen));
   }
   PublishPace();
 }
@@ -279,8 +283,8 @@ void Breaker::SettleProbe(uint64_t serial, const Outcome& outcome) {
   if (probed_.results() < o.probes) return;
   if (probed_.FailuresReach(o.failure_ratio) || probed_.SlowReach(o.slow_ratio)) {
     ++failed_probings_;
-    outcome.Tell(Change(State::kHalfOpen, State::kOpen));
     Open(outcome);
+    outcome.Tell(Change(State::kHalfOpen, State::kOpen));
   } else {
     outcome.Tell(Change(State::kHalfOpen, State::kClosed));
     Close();

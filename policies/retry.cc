@@ -157,7 +157,7 @@ uint64_t Retrying::Fingerprint() const {
         .Add(backoff->cap)
         .Add(static_cast<uint64_t>(backoff->jitter))
         .Add(backoff->jitter_fraction)
-        .Add(uint64_t{backoff->function != nullptr});
+        .Add(uint64_t{backoff->function ? 1U : 0U});
   }
   return hash.Add(o.max_hint_excess).Add(o.hint_jitter).Add(uint64_t{o.distinct_endpoint}).hash();
 }
@@ -210,7 +210,7 @@ void Retrying::Describe(Description& d) const {
       (o.max_hint_excess + o.hint_jitter) * (static_cast<int64_t>(o.max_attempts) - 1);
   if (d.pauses == absl::ZeroDuration()) {
     d.warnings.emplace_back("Retry.backoff is 0: retries follow without a pause.");
-  } else if (o.backoff.function == nullptr && o.backoff.jitter == Jitter::kNone) {
+  } else if (!o.backoff.function && o.backoff.jitter == Jitter::kNone) {
     d.warnings.emplace_back(
         "Retry.backoff has no jitter: clients that failed together come back together.");
   }

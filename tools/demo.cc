@@ -93,10 +93,10 @@ bool ShowRedis() {
   auto redis = ChildProcess::Start({"redis-server", "--port", "0", "--unixsocket", path, "--save",
                                     "", "--dir", directory.path()});
   if (!redis.ok()) return Show(redis.status(), true);
-  const PolicyPtr until_it_is_up = Retry({.max_attempts = 50,
-                                          .backoff = Constant(absl::Milliseconds(100)),
-                                          .retry_on = OnAnyFailure()});
-  auto client = Client::Create("unix://" + path, {until_it_is_up});
+  PolicyList policies = {Retry({.max_attempts = 50,
+                                .backoff = Constant(absl::Milliseconds(100)),
+                                .retry_on = OnAnyFailure()})};
+  auto client = Client::Create("unix://" + path, std::move(policies));
   if (!client.ok()) return Show(client.status(), true);
   return Show(
       client->Call({.operation = "PING", .timeout = absl::Seconds(10), .idempotent = true}, Ping),

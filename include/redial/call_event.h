@@ -25,7 +25,7 @@ struct CallEvent {
     kAttemptStarted,
     kConnected,      // the attempt's connection stands; `address` is set
     kAttemptEnded,   // `status` and `record` are set
-    kPolicyChanged,  // the state of `policy`: `from`, `to`
+    kPolicyChanged,  // the state of `policy`: `from`, `to`, and `until` if that is known
     kWaiting,        // until `until`, for `reason`
     kTick,           // still waiting, for observers that asked for ticks
     kAsking,         // a person is being asked

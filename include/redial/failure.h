@@ -74,6 +74,7 @@ struct AttemptRecord {
   Phase phase = Phase::kNone;
   int error = 0;  // errno, 0 where none applies
   Sent sent = Sent::kMaybe;
+  bool attempt_timeout = false;  // its own time was up, and the call had some left
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   absl::Duration started = {};  // after the call began

@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "absl/types/span.h"
+#include "redial/time.h"
 
 namespace redial {
 
@@ -29,6 +30,7 @@ struct Notice {
   std::string_view label;  // which one, where several have the same name
   std::string_view from;
   std::string_view to;
+  Deadline until = {};  // when it will go on by itself; never where that isn't known
 };
 
 // Those of one event of one call.

@@ -285,6 +285,9 @@ void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
   record.bytes_sent = failure.bytes_sent;
   record.bytes_received = failure.bytes_received;
   record.elapsed = outcome.ended - started;
+  record.attempt_timeout = status.code() == absl::StatusCode::kDeadlineExceeded &&
+                           attempt.deadline() < deadline_ &&
+                           attempt.deadline().expired(outcome.ended);
   record.address = failure.address.empty() && notes != nullptr ? notes->address : failure.address;
   if (disruptions_ != nullptr) {
     record.detail += (*disruptions_)[static_cast<size_t>(attempt.slot())].Remark();
@@ -474,6 +477,7 @@ void CallDriver::TellNotices() {
     event.label = notice.label;
     event.from = notice.from;
     event.to = notice.to;
+    event.until = notice.until;
     Tell(event);
   }
   notices_->Clear();

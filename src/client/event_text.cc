@@ -42,7 +42,12 @@ std::string AttemptFailedText(const CallEvent& event) {
 std::string ChangeText(const CallEvent& event) {
   std::string who(event.policy);
   if (!event.label.empty()) absl::StrAppend(&who, " ", OneLine(event.label));
-  return absl::StrCat(who, " is ", ToAbsl(event.to), " now; it was ", ToAbsl(event.from));
+  std::string until;
+  if (!event.until.is_never()) {
+    until = absl::StrCat(", for ", DurationText(event.until.remaining(event.now)));
+  }
+  return absl::StrCat(who, " is ", ToAbsl(event.to), " now", until, "; it was ",
+                      ToAbsl(event.from));
 }
 
 std::string CountdownText(absl::Duration left) {

@@ -20,7 +20,7 @@ std::string SubjectText(const CallEvent& event);
 // failure".
 std::string AttemptFailedText(const CallEvent& event);
 
-// Of a kPolicyChanged: "CircuitBreaker cache-1 is open now; it was closed".
+// Of a kPolicyChanged: "CircuitBreaker cache-1 is open now, for 5 s; it was closed".
 std::string ChangeText(const CallEvent& event);
 
 // Time left, rounded up to tenths of a second so that it steps evenly and never shows nothing left:

@@ -102,6 +102,7 @@ void AddStatus(const absl::Status& status, Json& line) {
 void AddRecord(const AttemptRecord& record, Json& line) {
   line["phase"] = PhaseName(record.phase);
   line["errno"] = Errno(record.error);
+  line["attempt_timeout"] = record.attempt_timeout;
   line["sent"] = SentKey(record.sent);
   line["bytes_sent"] = record.bytes_sent;
   line["bytes_received"] = record.bytes_received;
@@ -159,6 +160,7 @@ Json ToJson(const CallEvent& event) {
       line["label"] = event.label;
       line["from"] = event.from;
       line["to"] = event.to;
+      line["until_ms"] = SinceBegan(event, event.until);
       break;
     case CallEvent::Type::kWaiting:
       line["attempts"] = event.attempt;

@@ -28,6 +28,13 @@ struct Described {
   Description description;
 };
 
+// "CircuitBreaker search": with its label, several of one name are told apart.
+std::string Which(const Policy& policy) {
+  std::string text(policy.name());
+  if (!policy.label().empty()) absl::StrAppend(&text, " ", internal::OneLine(policy.label()));
+  return text;
+}
+
 // The set as a whole.
 struct Joined {
   int max_attempts = kUnlimited;
@@ -219,7 +226,7 @@ class Explainer {
     absl::StrAppend(&text, "It repeats:        ", Repeats(), "\n");
     if (all_.empty()) absl::StrAppend(&text, "No policies: one attempt, no objections.\n");
     for (const auto& [policy, d] : all_) {
-      absl::StrAppend(&text, ToAbsl(policy->name()), "\n");
+      absl::StrAppend(&text, Which(*policy), "\n");
       for (const std::string& clause : d.does) absl::StrAppend(&text, "  ", clause, "\n");
       if (!d.shares.empty()) {
         absl::StrAppend(&text, "  shared by all who hold it: ", d.shares, "\n");

@@ -41,6 +41,9 @@ enum Field : uint32_t {
   kAllFields = (1u << 14) - 1,
 };
 
+// In the byte of an enum.
+constexpr unsigned kFlag = 0x80;
+
 class Writer {
  public:
   void Byte(unsigned value) {
@@ -71,7 +74,7 @@ class Writer {
   }
   void Attempt(const AttemptRecord& record) {
     Int(record.number);
-    Byte(static_cast<unsigned>(record.kind));
+    Byte(static_cast<unsigned>(record.kind) | (record.attempt_timeout ? kFlag : 0));
     Byte(static_cast<unsigned>(record.code));
     Byte(static_cast<unsigned>(record.phase));
     Int(record.error);
@@ -128,9 +131,14 @@ class Reader {
     if (value > std::numeric_limits<uint32_t>::max()) Fail();
     return ok_ ? static_cast<int>(static_cast<uint32_t>(value)) : 0;
   }
+  // `flag` may share its byte.
   template <class E>
-  E Enum(E last) {
-    const unsigned value = Byte();
+  E Enum(E last, bool* flag = nullptr) {
+    unsigned value = Byte();
+    if (flag != nullptr) {
+      *flag = (value & kFlag) != 0;
+      value &= ~kFlag;
+    }
     if (value > static_cast<unsigned>(last)) Fail();
     return ok_ ? static_cast<E>(value) : E{};
   }
@@ -164,7 +172,7 @@ class Reader {
   AttemptRecord Attempt() {
     AttemptRecord record;
     record.number = Int();
-    record.kind = Enum(AttemptKind::kHedge);
+    record.kind = Enum(AttemptKind::kHedge, &record.attempt_timeout);
     record.code = Enum(absl::StatusCode::kUnauthenticated);
     record.phase = Enum(Phase::kBackoff);
     record.error = Int();

@@ -96,6 +96,10 @@ std::string Count(uint64_t n, std::string_view noun) {
   return absl::StrCat(n, " ", ToAbsl(noun), n == 1 ? "" : "s");
 }
 
+std::string UndelimitedText(uint64_t bytes) {
+  return absl::StrCat(Count(bytes, "byte"), " and no delimiter");
+}
+
 std::string Quote(std::string_view text, size_t limit) {
   const bool cut = text.size() > limit;
   return absl::StrCat("\"", absl::CHexEscape(ToAbsl(text.substr(0, limit))),

@@ -25,6 +25,9 @@ std::string BytesText(uint64_t bytes);
 // "1 attempt", "3 attempts".
 std::string Count(uint64_t n, std::string_view noun);
 
+// How far something came that ends with a delimiter: "3 bytes and no delimiter".
+std::string UndelimitedText(uint64_t bytes);
+
 // `text` in double quotes, with all that isn't printable ASCII escaped, and cut to `limit` bytes.
 std::string Quote(std::string_view text, size_t limit = 80);
 

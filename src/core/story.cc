@@ -5,10 +5,12 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -77,16 +79,43 @@ std::string_view Verb(Phase phase) {
   }
 }
 
-// "[::1]:6379 connection refused (ECONNREFUSED) after 1 ms". `ours` tells a limit of our own from
-// the kernel's.
-std::string TriedText(const AddressTried& tried, Phase phase, bool ours) {
+constexpr std::string_view kTimedOut = "timed out";
+
+// An attempt's own time may be up before the call's: then its story says so.
+std::string NamingAttemptTimeout(std::string text) {
+  const size_t at = text.find(kTimedOut);
+  text.insert(at == std::string::npos ? text.size() : at + kTimedOut.size(), " (attempt timeout)");
+  return text;
+}
+
+// "connect timed out after 2 s, with 0 bytes and no delimiter": the bytes are told beside it.
+std::string_view WithoutNothing(std::string_view text) {
+  const std::string nothing = internal::UndelimitedText(0);
+  for (const std::string_view joint : {", with ", ", after ", " after "}) {
+    if (text.ends_with(nothing) && text.substr(0, text.size() - nothing.size()).ends_with(joint)) {
+      return text.substr(0, text.size() - nothing.size() - joint.size());
+    }
+  }
+  return text;
+}
+
+// How addresses that timed out did: whose limit it was.
+enum class Limit : uint8_t { kKernels, kOurs, kAttempts };
+
+Limit LimitOf(absl::StatusCode code) {
+  return code == absl::StatusCode::kDeadlineExceeded ? Limit::kOurs : Limit::kKernels;
+}
+
+// "[::1]:6379 connection refused (ECONNREFUSED) after 1 ms".
+std::string TriedText(const AddressTried& tried, Phase phase, Limit limit) {
   std::string text;
   if (phase == Phase::kResolve) text = "name server";
   AppendWord(text, tried.address);
   if (phase == Phase::kResolve && tried.error == ETIMEDOUT) {
     text += " did not answer";
-  } else if (tried.error == ETIMEDOUT && ours) {
+  } else if (tried.error == ETIMEDOUT && limit != Limit::kKernels) {
     text += " connect timed out";
+    if (limit == Limit::kAttempts) text = NamingAttemptTimeout(std::move(text));
   } else if (tried.error == ECANCELED) {
     text += " given up";
   } else if (tried.error == ECONNREFUSED || phase == Phase::kResolve) {
@@ -99,19 +128,22 @@ std::string TriedText(const AddressTried& tried, Phase phase, bool ours) {
 
 // The addresses that failed and that `told` doesn't name yet.
 std::string Untold(const std::vector<AddressTried>& tried, std::string_view told, Phase phase,
-                   bool ours) {
+                   Limit limit) {
   std::vector<const AddressTried*> failed;
   for (const AddressTried& each : tried) {
     if (each.error != 0 && told.find(each.address) == std::string_view::npos) {
       failed.push_back(&each);
     }
   }
-  return Join(failed.size(), ", ", [&](size_t i) { return TriedText(*failed[i], phase, ours); });
+  return Join(failed.size(), ", ", [&](size_t i) { return TriedText(*failed[i], phase, limit); });
 }
 
 bool WasCutShort(absl::StatusCode code) {
   return code == absl::StatusCode::kDeadlineExceeded || code == absl::StatusCode::kCancelled;
 }
+
+// Whether its bytes are told even where there were none.
+bool TellsBytes(Phase phase) { return phase == Phase::kWrite || phase == Phase::kRead; }
 
 // What went wrong, where the message doesn't begin as redial's own do.
 std::string Words(const AttemptRecord& record) {
@@ -127,12 +159,13 @@ std::string Words(const AttemptRecord& record) {
 }
 
 // "read timed out after 500 ms", without address and bytes.
-std::string Body(const AttemptRecord& record) {
+std::string BareBody(const AttemptRecord& record) {
   if (record.code == absl::StatusCode::kOk) return "returned a result that counts as a failure";
   std::string detail = OneLine(record.detail);
   const std::string doing = Doing(record.phase, record.address);
   if (record.phase != Phase::kNone && absl::StartsWith(detail, doing)) {
-    const std::string_view rest = std::string_view(detail).substr(doing.size());
+    std::string_view rest = std::string_view(detail).substr(doing.size());
+    if (record.bytes_received == 0 && TellsBytes(record.phase)) rest = WithoutNothing(rest);
     // "connection refused" says by itself what was being done.
     if (record.error == ECONNREFUSED && rest.starts_with(": ")) return std::string(rest.substr(2));
     return std::string(Verb(record.phase)).append(rest);
@@ -149,10 +182,14 @@ std::string Body(const AttemptRecord& record) {
   return text;
 }
 
+std::string Body(const AttemptRecord& record) {
+  std::string text = BareBody(record);
+  return record.attempt_timeout ? NamingAttemptTimeout(std::move(text)) : text;
+}
+
 // ", 6 B sent, 0 B received", where there was a connection to send over.
 std::string BytesSuffix(Phase phase, uint64_t sent, uint64_t received) {
-  const bool exchanging = phase == Phase::kWrite || phase == Phase::kRead;
-  if (!exchanging && sent == 0 && received == 0) return {};
+  if (!TellsBytes(phase) && sent == 0 && received == 0) return {};
   return absl::StrCat(", ", BytesText(sent), " sent, ", BytesText(received), " received");
 }
 
@@ -164,10 +201,11 @@ std::string TimeSuffix(std::string_view text, absl::StatusCode code, absl::Durat
 }
 
 std::string AttemptText(const AttemptRecord& record) {
-  const bool ours = record.code == absl::StatusCode::kDeadlineExceeded;
+  const Limit limit = LimitOf(record.code);
   if (record.phase == Phase::kConnect) {
     // The addresses' own outcomes are the outcome.
-    std::string tried = Untold(record.tried, {}, record.phase, ours);
+    std::string tried =
+        Untold(record.tried, {}, record.phase, record.attempt_timeout ? Limit::kAttempts : limit);
     if (!tried.empty()) return tried;
   }
   const std::string body = Body(record);
@@ -178,7 +216,7 @@ std::string AttemptText(const AttemptRecord& record) {
   text += TimeSuffix(body, record.code, record.elapsed);
   text += BytesSuffix(record.phase, record.bytes_sent, record.bytes_received);
   const Phase tried_in = record.phase == Phase::kResolve ? Phase::kResolve : Phase::kConnect;
-  const std::string before = Untold(record.tried, text, tried_in, ours);
+  const std::string before = Untold(record.tried, text, tried_in, limit);
   if (!before.empty()) {
     absl::StrAppend(&text, tried_in == Phase::kResolve ? " (" : " (before it, ", before, ")");
   }
@@ -265,6 +303,8 @@ std::string CallStory(const absl::Status& status, const Failure& failure) {
 // A failed operation outside a call: what its message says, and what it leaves out.
 std::string OperationStory(const absl::Status& status, const Failure& failure) {
   std::string text = OneLine(ToStd(status.message()), 1000);
+  if (failure.bytes_received == 0 && TellsBytes(failure.phase))
+    text = std::string(WithoutNothing(text));
   if (text.empty() || failure.phase == Phase::kNone) {
     text = absl::StrCat(absl::StatusCodeToString(status.code()), text.empty() ? "" : ": ", text);
   }
@@ -273,8 +313,7 @@ std::string OperationStory(const absl::Status& status, const Failure& failure) {
   }
   text += BytesSuffix(failure.phase, failure.bytes_sent, failure.bytes_received);
   const Phase tried_in = failure.phase == Phase::kResolve ? Phase::kResolve : Phase::kConnect;
-  const std::string tried =
-      Untold(failure.tried, text, tried_in, status.code() == absl::StatusCode::kDeadlineExceeded);
+  const std::string tried = Untold(failure.tried, text, tried_in, LimitOf(status.code()));
   if (!tried.empty()) absl::StrAppend(&text, " (", tried, ")");
   if (failure.retry_after.has_value()) {
     absl::StrAppend(&text, "; the peer asked for a pause of ", DurationText(*failure.retry_after));

@@ -46,7 +46,7 @@ std::string Progress::Text() const {
     case Kind::kOfWanted:
       return absl::StrCat(done, " of ", Count(wanted, "byte"));
     case Kind::kNoDelimiter:
-      return absl::StrCat(Count(done, "byte"), " and no delimiter");
+      return UndelimitedText(done);
   }
   return {};
 }

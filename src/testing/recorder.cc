@@ -39,10 +39,11 @@ std::string_view While(Phase phase) {
 }
 
 // The last name of a timeout: the call's deadline, the attempt's own, or one of the socket's.
-std::string TimeoutName(const CallEvent& event, Deadline attempt_deadline) {
+std::string TimeoutName(const CallEvent& event) {
   const AttemptRecord& record = *event.record;
+  if (record.attempt_timeout) return "attempt timeout";
   if (event.deadline.expired(event.now)) return "deadline";
-  if (attempt_deadline.is_never() || attempt_deadline.expired(event.now)) return "attempt timeout";
+  if (record.phase == Phase::kNone) return "timeout";
   return absl::StrCat(ToAbsl(PhaseName(record.phase)), " timeout");
 }
 
@@ -61,7 +62,7 @@ std::string ErrnoEnding(const AttemptRecord& record) {
   }
 }
 
-std::string Ending(const CallEvent& event, Deadline attempt_deadline) {
+std::string Ending(const CallEvent& event) {
   const AttemptRecord& record = *event.record;
   const bool timed = record.phase == Phase::kRead || record.phase == Phase::kWrite ||
                      record.phase == Phase::kConnect || record.phase == Phase::kResolve;
@@ -69,8 +70,7 @@ std::string Ending(const CallEvent& event, Deadline attempt_deadline) {
     case absl::StatusCode::kOk:
       return event.failed_result ? "ok, counted as a failure" : "ok";
     case absl::StatusCode::kDeadlineExceeded:
-      return absl::StrCat(TimeoutName(event, attempt_deadline), ToAbsl(While(record.phase)),
-                          Exchanged(record));
+      return absl::StrCat(TimeoutName(event), ToAbsl(While(record.phase)), Exchanged(record));
     case absl::StatusCode::kCancelled:
       return absl::StrCat("stopped", ToAbsl(While(record.phase)), Exchanged(record));
     case absl::StatusCode::kNotFound:
@@ -119,7 +119,6 @@ void Recorder::On(const CallEvent& event) {
       call.operation = std::string(event.operation);
       break;
     case CallEvent::Type::kAttemptStarted:
-      call.attempts[event.attempt].deadline = event.until;
       call.waits_for = Reason::kNone;
       break;
     case CallEvent::Type::kConnected: {
@@ -156,7 +155,7 @@ void Recorder::OnAttemptEnded(const CallEvent& event, CallState& call) {
     lines_.erase(*attempt.connected_line);
   }
   call.last_ended = event.now;
-  AddLine(event.now, absl::StrCat("#", event.attempt, " ", Ending(event, attempt.deadline)));
+  AddLine(event.now, absl::StrCat("#", event.attempt, " ", Ending(event)));
 }
 
 void Recorder::OnCallEnded(const CallEvent& event, const CallState& call) {

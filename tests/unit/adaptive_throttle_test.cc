@@ -288,6 +288,30 @@ TEST(AdaptiveThrottleTest, ReconfiguresWithoutLosingWhatWasCounted) {
   EXPECT_EQ(RefusedOf(*throttle, 1000, absl::Seconds(10)), 0) << "older than the new window";
 }
 
+// The stricter and the laxer of two, so that neither is what the other one's calm allows.
+TEST(AdaptiveThrottleTest, ACallKeepsTheConfigurationThatItBeganWith) {
+  const auto throttle = AdaptiveThrottle({.multiplier = 1});
+  Accept(*throttle, 100);
+  Deny(*throttle, 100);
+  View began_strict = ViewAt(kNow);
+  began_strict.config = throttle->CurrentConfig();
+  ASSERT_TRUE(throttle->Reconfigure({.multiplier = 3}).ok());
+  View began_lax = ViewAt(kNow);
+  began_lax.config = throttle->CurrentConfig();
+  const auto refused = [&](View view) {
+    int count = 0;
+    for (view.seed = 1; view.seed <= 1000; ++view.seed) {
+      count += throttle->Judge(view) == Verdict::Admit() ? 0 : 1;
+    }
+    return count;
+  };
+  EXPECT_NEAR(refused(began_strict), 1000 * 100 / 208, 60);
+  EXPECT_EQ(refused(began_lax), 0);
+  ASSERT_TRUE(throttle->Reconfigure({.multiplier = 1}).ok());
+  EXPECT_NEAR(refused(began_strict), 1000 * 100 / 208, 60);
+  EXPECT_EQ(refused(began_lax), 0);
+}
+
 TEST(AdaptiveThrottleTest, SaysWhichOptionMakesNoSense) {
   const struct {
     AdaptiveThrottleOptions options;

@@ -14,6 +14,9 @@
 #include <vector>
 
 #include "policies/backoff_math.h"
+#include "redial/policies/predicate.h"
+#include "redial/policies/retry.h"
+#include "redial/policy.h"
 #include "tests/support/policy_view.h"
 
 namespace redial {
@@ -331,6 +334,27 @@ TEST(BackoffTest, AFunctionsResultIsHeldToItsRange) {
   EXPECT_EQ(says(-absl::InfiniteDuration()), 0);
   EXPECT_EQ(says(absl::InfiniteDuration()), kMax);
   EXPECT_EQ(says(absl::Nanoseconds(1) / 4), 1);
+}
+
+TEST(BackoffTest, AFunctionIsNoneUntilOneIsGiven) {
+  EXPECT_FALSE(Backoff().function);
+  BackoffFunction given([](const BackoffTurn& turn) { return absl::Seconds(turn.attempts); });
+  ASSERT_TRUE(given);
+  EXPECT_FALSE(given.empty());
+  BackoffFunction copy = given;
+  EXPECT_EQ(copy({.attempts = 3, .draw = 0, .last = nullptr}), absl::Seconds(3));
+  const BackoffFunction moved = std::move(given);
+  EXPECT_EQ(moved({.attempts = 4, .draw = 0, .last = nullptr}), absl::Seconds(4));
+  copy = BackoffFunction();
+  EXPECT_FALSE(copy);
+}
+
+// As one writes it, with an option that may throw: optimized, g++ 12 must not warn of it.
+TEST(BackoffTest, IsWrittenWithinAList) {
+  const PolicyList policies = {Retry({.max_attempts = 5,
+                                      .backoff = Constant(absl::Milliseconds(100)),
+                                      .retry_on = OnAnyFailure()})};
+  EXPECT_EQ(policies.front()->Validate(), absl::OkStatus());
 }
 
 TEST(BackoffTest, SaysWhatItIs) {

@@ -121,8 +121,8 @@ TEST(ChaosCallsTest, ADelayEndsWithTheAttemptsDeadline) {
     EXPECT_EQ(FailureOf(status)->sent, Sent::kNo);
     EXPECT_THAT(Story(status),
                 HasSubstr(delay == absl::Seconds(3)
-                              ? "timed out: a delay of 3 s injected by Chaos after 2 s"
-                              : "timed out: a delay of 2 s injected by Chaos after 2 s"));
+                              ? "timed out (attempt timeout): a delay of 3 s injected by Chaos"
+                              : "timed out (attempt timeout): a delay of 2 s injected by Chaos"));
   }
 }
 
@@ -150,7 +150,8 @@ TEST(ChaosCallsTest, AStallLastsUntilTheAttemptsDeadline) {
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(FailureOf(status)->attempts.size(), 2u);
   EXPECT_EQ(FailureOf(status)->sent, Sent::kNo);
-  EXPECT_THAT(Story(status), HasSubstr("#1 timed out: a stall injected by Chaos after 2 s"));
+  EXPECT_THAT(Story(status),
+              HasSubstr("#1 timed out (attempt timeout): a stall injected by Chaos after 2 s"));
 }
 
 TEST(ChaosCallsTest, AStopEndsStallsAndDelays) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/time/time.h"
+#include "redial/call_event.h"
 
 namespace redial {
 namespace {
@@ -13,6 +14,20 @@ TEST(EventTextTest, CountsDownToTheEnd) {
   EXPECT_EQ(internal::CountdownText(absl::Milliseconds(400)), "0.4 s");
   EXPECT_EQ(internal::CountdownText(absl::Seconds(59.9)), "59.9 s");
   EXPECT_EQ(internal::CountdownText(absl::Seconds(124.2)), "2 min 5 s");
+}
+
+TEST(EventTextTest, AChangeSaysHowLongItHoldsWhereThatIsKnown) {
+  CallEvent event;
+  event.type = CallEvent::Type::kPolicyChanged;
+  event.now = Instant::FromNanos(1'000'000'000);
+  event.policy = "CircuitBreaker";
+  event.label = "cache-1\n";
+  event.from = "closed";
+  event.to = "open";
+  EXPECT_EQ(internal::ChangeText(event), "CircuitBreaker cache-1\\n is open now; it was closed");
+  event.until = Deadline::After(event.now, absl::Milliseconds(4200));
+  EXPECT_EQ(internal::ChangeText(event),
+            "CircuitBreaker cache-1\\n is open now, for 4.2 s; it was closed");
 }
 
 TEST(EventTextTest, FitsColumns) {

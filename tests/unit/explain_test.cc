@@ -58,6 +58,15 @@ TEST(ExplainTest, TheWorstCaseIsThatOfAllTogether) {
   EXPECT_THAT(said.warnings, IsEmpty());
 }
 
+TEST(ExplainTest, LabelsTellTwoOfANameApart) {
+  const Explanation said = Explained(
+      {CircuitBreaker({.label = "reads", .consecutive_failures = 2}),
+       CircuitBreaker({.label = "wri\ntes", .consecutive_failures = 5}), CircuitBreaker()});
+  EXPECT_THAT(said.text, HasSubstr("\nCircuitBreaker reads\n  opens "));
+  EXPECT_THAT(said.text, HasSubstr("\nCircuitBreaker wri\\ntes\n  opens "));
+  EXPECT_THAT(said.text, HasSubstr("\nCircuitBreaker\n  opens "));
+}
+
 TEST(ExplainTest, TheCallsTimeoutBoundsItAll) {
   const Explanation said = Explained({Thrice(), AttemptTimeout(absl::Milliseconds(500))},
                                      {.timeout = absl::Seconds(1), .idempotent = true});

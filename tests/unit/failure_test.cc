@@ -48,6 +48,7 @@ Failure Everything() {
                    .phase = Phase::kBackoff,
                    .error = -1,
                    .sent = Sent::kRejected,
+                   .attempt_timeout = true,
                    .bytes_sent = 1,
                    .bytes_received = 200,
                    .started = absl::Nanoseconds(1),
@@ -84,6 +85,7 @@ TEST(FailureCodec, KeepsEachValueOfEachEnumeration) {
     f.phase = static_cast<Phase>(i % 11);
     f.sent = static_cast<Sent>(i % 4);
     f.attempts[0].kind = static_cast<AttemptKind>(i % 3);
+    f.attempts[0].attempt_timeout = i % 2 == 0;
     f.attempts[0].code = static_cast<absl::StatusCode>(i % 17);
     f.attempts[0].phase = static_cast<Phase>((i + 5) % 11);
     f.attempts[0].sent = static_cast<Sent>((i + 1) % 4);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "redial/call.h"
 #include "redial/policies/attempt_timeout.h"
+#include "redial/policies/circuit_breaker.h"
 #include "redial/policies/fail_fast.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"
@@ -221,6 +222,38 @@ TEST(PolicyCallsTest, AttemptTimeoutLeavesTimeForAnother) {
       });
   EXPECT_EQ(given, (std::vector<absl::Duration>{absl::Seconds(2), absl::Seconds(2)}));
   EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+  // The second one's time ends with the call's.
+  EXPECT_EQ(Story(status),
+            "PING failed after 2 attempts in 5 s: #1 timed out (attempt timeout): slow after 2 s; "
+            "#2 timed out: slow after 2 s; not retried: the deadline leaves no time for another "
+            "attempt; it may have been executed");
+}
+
+TEST(PolicyCallsTest, ATimeoutOfTheOperationsOwnIsNotTheAttempts) {
+  VirtualRuntime runtime;
+  const absl::Status status = Call(
+      {.operation = "PING", .timeout = absl::Seconds(5)}, Set({AttemptTimeout(absl::Seconds(2))}),
+      [&](const Attempt& attempt) {
+        runtime.SleepUntil(Deadline::After(runtime.Now(), absl::Seconds(1)), attempt.stop_token());
+        return absl::DeadlineExceededError("slow");
+      });
+  ASSERT_TRUE(FailureOf(status).has_value()) << status;
+  EXPECT_FALSE(FailureOf(status)->attempts.front().attempt_timeout);
+}
+
+TEST(PolicyCallsTest, ABreakerThatOpensSaysUntilWhen) {
+  VirtualRuntime runtime;
+  std::vector<absl::Duration> holds;
+  const PolicyPtr report = Report(ToFunction([&](const CallEvent& event) {
+    if (event.type != CallEvent::Type::kPolicyChanged) return;
+    holds.push_back(event.until.remaining(event.now));
+  }));
+  const PolicyPtr breaker =
+      CircuitBreaker({.consecutive_failures = 1, .open_time = Constant(absl::Seconds(3))});
+  const PolicySet set = Set({breaker, report});
+  EXPECT_FALSE(Call({}, set, [] { return absl::UnavailableError("down"); }).ok());
+  EXPECT_EQ(holds, (std::vector<absl::Duration>{absl::Seconds(3)}));
+  EXPECT_EQ(FailureOf(Call({}, set, [] { return absl::OkStatus(); }))->retry_at, holds.front());
 }
 
 // Remembers the code that it is told when a call ends.

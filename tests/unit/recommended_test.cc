@@ -7,6 +7,7 @@
 
 #include "redial/call.h"
 #include "redial/policies/circuit_breaker.h"
+#include "redial/policies/retry_budget.h"
 #include "redial/policy_set.h"
 #include "redial/testing/virtual_runtime.h"
 
@@ -72,6 +73,35 @@ TEST(RecommendedTest, TellsItsSinkAndNamesItsBreaker) {
   bool named = false;
   for (const auto& member : set.all()) named |= member.policy->label() == "cache";
   EXPECT_TRUE(named);
+}
+
+TEST(RecommendedTest, ClientsThatDifferShareWhatTheyAreGiven) {
+  VirtualRuntime runtime;
+  const auto breaker = CircuitBreaker(RecommendedBreaker("cache"));
+  const auto budget = RetryBudget();
+  const PolicySet quick = Set({.label = "not this one's",
+                               .attempt_timeout = absl::Milliseconds(50),
+                               .breaker = breaker,
+                               .retry_budget = budget});
+  const PolicySet patient = Set({.breaker = breaker, .retry_budget = budget});
+  ASSERT_EQ(quick.all().size(), patient.all().size());
+  EXPECT_EQ(breaker->label(), "cache");
+  const auto fail = [&](const PolicySet& set) {
+    const absl::Status status = Call({.timeout = absl::Seconds(1), .idempotent = true}, set,
+                                     [] { return absl::UnavailableError("down"); });
+    return FailureOf(status)->why;
+  };
+  while (breaker->state() == CircuitBreakerPolicy::State::kClosed) fail(quick);
+  EXPECT_EQ(fail(patient), Reason::kBreakerOpen);
+  EXPECT_LT(budget->snapshot().tokens, 1);
+}
+
+TEST(RecommendedTest, ItsBreakerIsThatOfItsOptions) {
+  const auto told = [](const RecommendedOptions& options) { return Set(options).Explain().text; };
+  const auto breaker = CircuitBreaker(RecommendedBreaker("cache"));
+  EXPECT_EQ(told({.label = "cache"}), told({.breaker = breaker}));
+  EXPECT_THAT(told({.label = "cache"}), HasSubstr("CircuitBreaker cache\n"));
+  EXPECT_THAT(told({}), HasSubstr("refuses for 5s, doubled each time, at most 30s"));
 }
 
 TEST(RecommendedTest, AWrongTimeIsNamed) {

@@ -23,10 +23,8 @@ class Call {
     recorder_.On(event);
   }
 
-  void Started(int attempt, int seconds, Deadline until = Deadline::Never()) {
-    CallEvent event = Event(Type::kAttemptStarted, At(seconds), attempt);
-    event.until = until;
-    recorder_.On(event);
+  void Started(int attempt, int seconds) {
+    recorder_.On(Event(Type::kAttemptStarted, At(seconds), attempt));
   }
   void Connected(int attempt, int seconds) {
     recorder_.On(Event(Type::kConnected, At(seconds), attempt));
@@ -74,12 +72,11 @@ const AttemptRecord kRefused = {
     .code = absl::StatusCode::kUnavailable, .phase = Phase::kConnect, .error = ECONNREFUSED};
 
 // The line of an attempt that ends so, five seconds after the call began.
-std::string LineOf(const AttemptRecord& record, Deadline attempt_deadline = Deadline::Never(),
-                   Deadline call_deadline = Deadline::Never()) {
+std::string LineOf(const AttemptRecord& record, Deadline call_deadline = Deadline::Never()) {
   Recorder recorder;
   Call call(recorder);
   call.set_deadline(call_deadline);
-  call.Started(1, 0, attempt_deadline);
+  call.Started(1, 0);
   call.Ended(1, 5, record);
   return recorder.Trace();
 }
@@ -90,10 +87,13 @@ TEST(Recorder, HasALineForEachAttemptAndInstant) {
   call.Started(1, 0);
   call.Ended(1, 0, kRefused);
   call.Waiting(0, Reason::kBackoff);
-  call.Started(2, 1, Deadline(At(6)));
+  call.Started(2, 1);
   call.Connected(2, 1);
   call.Ended(2, 6,
-             {.code = absl::StatusCode::kDeadlineExceeded, .phase = Phase::kRead, .bytes_sent = 6});
+             {.code = absl::StatusCode::kDeadlineExceeded,
+              .phase = Phase::kRead,
+              .attempt_timeout = true,
+              .bytes_sent = 6});
   call.Started(3, 7);
   call.Connected(3, 7);
   call.Ended(3, 7, kOk);
@@ -108,18 +108,23 @@ TEST(Recorder, HasALineForEachAttemptAndInstant) {
 }
 
 TEST(Recorder, NamesTheLimitThatEndedAnAttempt) {
-  const AttemptRecord read = {.code = absl::StatusCode::kDeadlineExceeded,
-                              .phase = Phase::kRead,
-                              .bytes_sent = 6,
-                              .bytes_received = 3};
-  EXPECT_EQ(LineOf(read), "5s #1 attempt timeout after 6 B sent, 3 B received\n");
-  EXPECT_EQ(LineOf(read, Deadline(At(5))), "5s #1 attempt timeout after 6 B sent, 3 B received\n");
+  AttemptRecord read = {.code = absl::StatusCode::kDeadlineExceeded,
+                        .phase = Phase::kRead,
+                        .bytes_sent = 6,
+                        .bytes_received = 3};
+  EXPECT_EQ(LineOf(read), "5s #1 read timeout after 6 B sent, 3 B received\n");
   EXPECT_EQ(LineOf(read, Deadline(At(9))), "5s #1 read timeout after 6 B sent, 3 B received\n");
-  EXPECT_EQ(LineOf(read, Deadline(At(5)), Deadline(At(5))),
-            "5s #1 deadline after 6 B sent, 3 B received\n");
-  EXPECT_EQ(LineOf({.code = absl::StatusCode::kDeadlineExceeded, .phase = Phase::kConnect}),
+  EXPECT_EQ(LineOf(read, Deadline(At(5))), "5s #1 deadline after 6 B sent, 3 B received\n");
+  EXPECT_EQ(LineOf({.code = absl::StatusCode::kDeadlineExceeded}), "5s #1 timeout\n");
+  read.attempt_timeout = true;
+  EXPECT_EQ(LineOf(read), "5s #1 attempt timeout after 6 B sent, 3 B received\n");
+  EXPECT_EQ(LineOf({.code = absl::StatusCode::kDeadlineExceeded,
+                    .phase = Phase::kConnect,
+                    .attempt_timeout = true}),
             "5s #1 attempt timeout while connecting\n");
-  EXPECT_EQ(LineOf({.code = absl::StatusCode::kDeadlineExceeded, .phase = Phase::kResolve}),
+  EXPECT_EQ(LineOf({.code = absl::StatusCode::kDeadlineExceeded,
+                    .phase = Phase::kResolve,
+                    .attempt_timeout = true}),
             "5s #1 attempt timeout while resolving\n");
 }
 

@@ -56,8 +56,8 @@ TEST_F(ToLinesTest, TellsACallFromBeginningToEnd) {
       R"("target":"cache:6379","elapsed_ms":1.234567,"attempt":1,"kind":"first",)"
       R"("ok":false,"code":"UNAVAILABLE",)"
       R"x("message":"connect to 10.0.0.7:6379: connection refused (ECONNREFUSED)",)x"
-      R"("failed_result":false,"phase":"connect","errno":"ECONNREFUSED","sent":"no","bytes_sent":0,)"
-      R"("bytes_received":0,"attempt_ms":1.0,"address":"",)"
+      R"("failed_result":false,"phase":"connect","errno":"ECONNREFUSED",)"
+      R"("attempt_timeout":false,"sent":"no","bytes_sent":0,"bytes_received":0,"attempt_ms":1.0,"address":"",)"
       R"("tried":[{"address":"10.0.0.7:6379","errno":"ECONNREFUSED","tried_ms":1.0}]})");
   call.Waiting(absl::Milliseconds(50), Reason::kServerHint);
   EXPECT_EQ(lines_.back(), R"({"event":"waiting","call":"0000000000001234","operation":"PING",)"
@@ -100,6 +100,32 @@ TEST_F(ToLinesTest, AFailedCallTellsItsStoryAndReasons) {
   EXPECT_EQ(line["story"], Story(status));
   EXPECT_EQ(line["reason"], "fail_fast");
   EXPECT_EQ(line["reasons"], Json({"exhausted", "fail_fast"}));
+}
+
+TEST_F(ToLinesTest, TellsAChangeAndUntilWhenItHolds) {
+  RecordedCall call(*sink_);
+  CallEvent event = call.New(CallEvent::Type::kPolicyChanged);
+  event.policy = "CircuitBreaker";
+  event.label = "cache-1";
+  event.from = "closed";
+  event.to = "open";
+  event.until = Deadline::After(event.now, absl::Seconds(5));
+  sink_->On(event);
+  EXPECT_EQ(lines_.back(),
+            R"({"event":"policy_changed","call":"0000000000001234","operation":"PING",)"
+            R"("target":"cache:6379","elapsed_ms":0.0,"policy":"CircuitBreaker",)"
+            R"("label":"cache-1","from":"closed","to":"open","until_ms":5000.0})");
+  event.until = Deadline::Never();
+  sink_->On(event);
+  EXPECT_EQ(Last()["until_ms"], nullptr);
+}
+
+TEST_F(ToLinesTest, TellsAnAttemptTimeout) {
+  RecordedCall call(*sink_);
+  call.AttemptStarted();
+  AttemptRecord record{.code = absl::StatusCode::kDeadlineExceeded, .attempt_timeout = true};
+  call.AttemptFailed(record);
+  EXPECT_EQ(Last()["attempt_timeout"], true);
 }
 
 TEST_F(ToLinesTest, ForeverIsNull) {

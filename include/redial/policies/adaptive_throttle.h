@@ -66,9 +66,9 @@ class REDIAL_EXPORT AdaptiveThrottlePolicy : public Policy {
     int64_t refused = 0;  // since it was made
   };
   virtual Snapshot snapshot() const = 0;
-  // Holds for all calls at once, but for `overload_on`: those that have begun keep theirs. What was
-  // counted stays; with another `window`, as if it had been sent just now. Errors as `Validate`'s;
-  // nothing changes then.
+  // Calls that have begun keep what they began with, but for `window`, of which there is one. What
+  // was counted stays; with another `window`, as if it had been sent just now. Errors as
+  // `Validate`'s; nothing changes then.
   virtual absl::Status Reconfigure(const AdaptiveThrottleOptions& options) = 0;
 };
 

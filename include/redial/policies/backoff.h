@@ -48,8 +48,29 @@ struct BackoffTurn {
   const Outcome* last;  // the latest failure; null where there is none
 };
 // Pure: the same turn, the same pause. A negative one is none, one above `cap` is `cap`. It is called for
-// each decision, never under a lock, and may throw, which ends the call.
-using BackoffFunction = std::function<absl::Duration(const BackoffTurn&)>;
+// each decision, never under a lock, and may throw, which ends the call. Immutable and cheap to copy.
+class REDIAL_EXPORT BackoffFunction {
+ public:
+  BackoffFunction() = default;  // none
+  explicit BackoffFunction(std::function<absl::Duration(const BackoffTurn&)> pause);
+  // Not in the header: g++ 12 would warn, wherever a call's arguments hold a Backoff and something
+  // that may throw, that it destroys what it didn't construct (-Wmaybe-uninitialized).
+  BackoffFunction(const BackoffFunction& other);
+  BackoffFunction(BackoffFunction&& other) noexcept;
+  BackoffFunction& operator=(const BackoffFunction& other);
+  BackoffFunction& operator=(BackoffFunction&& other) noexcept;
+  ~BackoffFunction();
+
+  // There must be one that can be called.
+  absl::Duration operator()(const BackoffTurn& turn) const;
+  // False for one that was made from nothing.
+  explicit operator bool() const { return pause_ != nullptr; }
+  // Whether there is none to call, where one was given.
+  bool empty() const;
+
+ private:
+  std::shared_ptr<const std::function<absl::Duration(const BackoffTurn&)>> pause_;
+};
 
 struct Backoff {
   enum class Kind : uint8_t { kConstant, kLinear, kExponential };
@@ -62,7 +83,7 @@ struct Backoff {
   Jitter jitter = Jitter::kFull;
   double jitter_fraction = 0.25;  // of kProportional; from 0 to 1
   // In place of all the above but `cap`; see `CustomBackoff`.
-  std::shared_ptr<const BackoffFunction> function = nullptr;
+  BackoffFunction function = {};
 
   // kInvalidArgument naming "<owner>.<field>.base" and the like.
   REDIAL_EXPORT absl::Status Validate(std::string_view owner,
@@ -110,7 +131,7 @@ REDIAL_EXPORT Backoff GoogleCloudBackoff(absl::Duration initial, absl::Duration 
 REDIAL_EXPORT Backoff PollyBackoff(absl::Duration base, absl::Duration cap = absl::Seconds(20));
 
 // A function of one's own; validation refuses an empty one.
-REDIAL_EXPORT Backoff CustomBackoff(BackoffFunction function,
+REDIAL_EXPORT Backoff CustomBackoff(std::function<absl::Duration(const BackoffTurn&)> function,
                                     absl::Duration cap = absl::InfiniteDuration());
 
 }  // namespace redial

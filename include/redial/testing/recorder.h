@@ -51,7 +51,6 @@ class REDIAL_EXPORT Recorder final : public Sink {
  private:
   using Lines = std::list<std::string>;
   struct AttemptState {
-    Deadline deadline;
     Instant connected;
     std::optional<Lines::iterator> connected_line;
   };
