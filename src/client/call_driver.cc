@@ -1,110 +1,12 @@
 #include "src/client/call_driver.h"
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "redial/runtime.h"
-#include "src/core/status.h"
-#include "src/core/strings.h"
+#include "src/client/attempt_outcome.h"
 
 namespace redial::internal {
-namespace {
-
-// Of all attempts, the one that commits the peer most.
-Sent Worst(Sent a, Sent b) {
-  const auto weight = [](Sent s) {
-    switch (s) {
-      case Sent::kNo:
-        return 0;
-      case Sent::kRejected:
-        return 1;
-      case Sent::kAnswered:
-        return 2;
-      case Sent::kMaybe:
-        return 3;
-    }
-    return 3;
-  };
-  return weight(a) < weight(b) ? b : a;
-}
-
-// One to copy, from where the compiler doesn't know what is in it: that takes a few large stores. To
-// clear one of this size, g++ takes an instruction that starts slowly, a twelfth of an empty call.
-const Outcome& BlankOutcome() {
-  static constexpr Outcome kBlank;
-  const Outcome* blank = &kBlank;
-  asm("" : "+r"(blank));
-  return *blank;
-}
-
-// Of an attempt that returned a value.
-Outcome OutcomeOf(const Attempt& attempt, const AttemptResult& result) {
-  Outcome outcome = BlankOutcome();
-  outcome.status = result.status;
-  outcome.result = result.result;
-  outcome.sent = attempt.sent().value_or(Sent::kAnswered);
-  outcome.connect_nanos = attempt.connect_nanos();
-  if (attempt.retry_after() && *attempt.retry_after() >= absl::ZeroDuration()) {
-    outcome.has_retry_after = true;
-    outcome.retry_after_nanos = ToNanos(*attempt.retry_after());
-  }
-  return outcome;
-}
-
-bool IsObserved(const CallContext& context) {
-  return !context.policies.observers().empty() || context.observer != nullptr;
-}
-bool MayHedge(const CallContext& context) {
-  return context.policies.hedges() && context.options.idempotent;
-}
-bool MayDisrupt(const CallContext& context) { return !context.policies.disruptors().empty(); }
-
-// Nearly all calls aren't hedged, nobody looks on, and their first attempt starts at once and
-// succeeds. They need no driver.
-CallEnd RunPlain(const CallDriver::Parts& parts) {
-  CallMachine& machine = parts.machine;
-  const CallMachine::Started* const start = machine.BeginAtOnce(parts.began);
-  if (start == nullptr) return CallDriver(parts).GoOn(machine.Next());
-  if (MayDisrupt(parts.context)) {
-    const Fault fault = machine.Disrupt(*start);
-    if (!fault.none()) return CallDriver(parts).GoOnDisrupted(*start, fault);
-  }
-
-  Runtime& runtime = parts.context.runtime;
-  const Attempt first(1, start->kind, start->until, parts.context.options.stop, runtime);
-  const AttemptResult result = parts.attempt(first);
-  const Instant ended = runtime.Now();
-  if (!result.status->ok()) return CallDriver(parts).GoOnAfter(first, result, ended);
-  Outcome outcome = OutcomeOf(first, result);
-  machine.AttemptDone(ended, start->id, outcome);
-  if (outcome.ok()) return {};
-  return CallDriver(parts).GoOn(machine.Next());
-}
-
-CallMachine::Config ConfigOf(const CallContext& context, Deadline deadline, uint64_t seed,
-                             CallWaker& waker, Notices* notices) {
-  return {.deadline = deadline,
-          .idempotent = context.options.idempotent,
-          .seed = seed,
-          .wake = &waker,
-          .notices = notices,
-          .priority = context.options.priority};
-}
-
-// Apart from the others for the room that news needs.
-[[gnu::noinline]] CallEnd RunObserved(const CallContext& context, AttemptFunction attempt,
-                                      Instant began, Deadline deadline, uint64_t seed) {
-  Notices notices;
-  CallWaker waker;
-  CallMachine machine(context.policies, ConfigOf(context, deadline, seed, waker, &notices));
-  return CallDriver({context, attempt, machine, waker, &notices, began, deadline, seed}).Run();
-}
-
-}  // namespace
-
-CallObserver::~CallObserver() = default;
 
 CallDriver::CallDriver(const Parts& parts)
     : context_(parts.context),
@@ -145,7 +47,7 @@ CallEnd CallDriver::Run() {
   return GoOn(Next());
 }
 
-CallEnd CallDriver::GoOnDisrupted(const CallMachine::Started& start, const Fault& fault) {
+CallEnd CallDriver::GoOnWith(const CallMachine::Started& start, const Fault& fault) {
   foreseen_ = fault;
   CallMachine::Action action;
   action.type = CallMachine::Action::Type::kStart;
@@ -157,6 +59,8 @@ CallEnd CallDriver::GoOnDisrupted(const CallMachine::Started& start, const Fault
 
 CallEnd CallDriver::GoOnAfter(const Attempt& first, const AttemptResult& result, Instant ended) {
   running_ = first.number();
+  primary_ = -1;
+  thrown_.Rethrow();
   Conclude(first, result, began_, ended);
   return GoOn(Next());
 }
@@ -259,71 +163,6 @@ void CallDriver::Conclude(const Attempt& attempt, const AttemptResult& result, I
   }
 }
 
-void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
-                             const absl::Status& status, Instant started, Outcome& outcome) {
-  std::optional<Failure> attached = FailureOf(status);
-  Failure failure = attached ? *std::move(attached) : Failure();
-  // What a function says of somebody else's failure proves nothing about what it did itself; what
-  // it declares, does.
-  if (attempt.sent()) {
-    failure.sent = *attempt.sent();
-  } else if (!context_.knows_sent && !failure.declared) {
-    failure.sent = Sent::kMaybe;
-  }
-  outcome.phase = failure.phase;
-  outcome.error = failure.error;
-  outcome.sent = failure.sent;
-  if (failure.retry_after) {
-    outcome.has_retry_after = true;
-    outcome.retry_after_nanos = ToNanos(*failure.retry_after);
-  }
-
-  AttemptRecord record = NewRecord(attempt.number(), attempt.kind(), status, started);
-  record.phase = failure.phase;
-  record.error = failure.error;
-  record.sent = failure.sent;
-  record.bytes_sent = failure.bytes_sent;
-  record.bytes_received = failure.bytes_received;
-  record.elapsed = outcome.ended - started;
-  record.attempt_timeout = status.code() == absl::StatusCode::kDeadlineExceeded &&
-                           attempt.deadline() < deadline_ &&
-                           attempt.deadline().expired(outcome.ended);
-  record.address = failure.address.empty() && notes != nullptr ? notes->address : failure.address;
-  if (disruptions_ != nullptr) {
-    record.detail += (*disruptions_)[static_cast<size_t>(attempt.slot())].Remark();
-  }
-  record.tried = failure.tried;
-  const bool is_first = failures_ == nullptr;
-  if (is_first) failures_ = std::make_unique<Failures>();
-  failures_->records.push_back(std::move(record));
-  // How those end that the call gave up isn't what it failed of.
-  if (machine_->delivered() && !is_first) return;
-  failures_->last = std::move(failure);
-  failures_->last_status = status;
-}
-
-AttemptRecord CallDriver::NewRecord(int number, AttemptKind kind, const absl::Status& status,
-                                    Instant started) const {
-  AttemptRecord record;
-  record.number = number;
-  record.kind = kind;
-  record.code = status.code();
-  record.started = started - began_;
-  record.detail = std::string(ToStd(status.message()));
-  return record;
-}
-
-AttemptRecord CallDriver::RecordOfSuccess(const Attempt& attempt, Instant started) const {
-  const AttemptNotes& notes = *attempt.notes();
-  AttemptRecord record = NewRecord(attempt.number(), attempt.kind(), absl::OkStatus(), started);
-  record.sent = Sent::kAnswered;
-  record.bytes_sent = notes.bytes_sent;
-  record.bytes_received = notes.bytes_received;
-  record.address = notes.address;
-  record.elapsed = runtime_.Now() - started;
-  return record;
-}
-
 void CallDriver::TellAttemptEnded(const AttemptRecord& record, const absl::Status& status,
                                   bool failed_result) {
   CallEvent event = NewEvent(CallEvent::Type::kAttemptEnded);
@@ -421,42 +260,6 @@ CallEnd CallDriver::End(const CallMachine::Action& deliver) {
   return {std::move(status), slot};
 }
 
-absl::Status CallDriver::Error(Reason why) {
-  const Instant now = machine_->now();
-  Failure failure;
-  failure.sent = Sent::kNo;  // until an attempt shows otherwise
-  absl::StatusCode code = absl::StatusCode::kUnavailable;
-  if (failures_ != nullptr) {
-    code = failures_->last_status.code();
-    failure = std::move(failures_->last);
-    failure.attempts = std::move(failures_->records);
-  }
-  for (const AttemptRecord& record : failure.attempts) {
-    failure.sent = Worst(failure.sent, record.sent);
-  }
-  if (why == Reason::kCancelled) {
-    code = absl::StatusCode::kCancelled;
-  } else if (deadline_.expired(now)) {
-    code = absl::StatusCode::kDeadlineExceeded;
-  }
-  failure.declared = false;
-  failure.elapsed = now - began_;
-  failure.reasons = machine_->reasons();
-  failure.why = why;
-  if (auto next = machine_->next_admission()) failure.retry_at = *next - now;
-
-  const std::string_view operation = context_.options.operation;
-  if (failures_ == nullptr) return RefusalStatus(code, operation, context_.target, failure);
-  failure.operation = std::string(operation);
-  failure.target = std::string(context_.target);
-  return WithFailure(
-      absl::Status(
-          code, absl::StrCat(ToAbsl(operation), context_.target.empty() ? "" : " ",
-                             ToAbsl(context_.target), ": ", failures_->last_status.message(), "; ",
-                             ToAbsl(ReasonText(why)))),
-      failure);
-}
-
 void CallDriver::Connected(std::string_view address) {
   TellConnected(primary_ < 0 ? running_ : primary_ + 1, address);
 }
@@ -503,25 +306,6 @@ FirstException CallDriver::TellAll(const CallEvent& event) const {
   }
   if (context_.observer != nullptr) thrown.Guard([&] { context_.observer->Observe(event); });
   return thrown;
-}
-
-CallEnd RunCall(const CallContext& context, AttemptFunction attempt) {
-  const CallOptions& options = context.options;
-  if (options.timeout < absl::ZeroDuration()) {
-    return {absl::InvalidArgumentError(absl::StrCat("CallOptions.timeout is ",
-                                                    absl::FormatDuration(options.timeout),
-                                                    "; it must not be negative"))};
-  }
-  const Instant began = context.runtime.Now();
-  const Deadline deadline = Earlier(options.deadline, Deadline::After(began, options.timeout));
-  const uint64_t seed = options.seed ? *options.seed : context.runtime.NextSeed();
-  if (IsObserved(context)) return RunObserved(context, attempt, began, deadline, seed);
-  CallWaker waker;
-  CallMachine machine(context.policies, ConfigOf(context, deadline, seed, waker, nullptr));
-  const CallDriver::Parts parts = {context, attempt, machine,  waker,
-                                   nullptr, began,   deadline, seed};
-  if (MayHedge(context) || options.stop.stop_requested()) return CallDriver(parts).Run();
-  return RunPlain(parts);
 }
 
 }  // namespace redial::internal

@@ -29,7 +29,14 @@
 
 namespace redial::internal {
 
-class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
+inline bool MayHedge(const CallContext& context) {
+  return context.policies.hedges() && context.options.idempotent;
+}
+inline bool MayDisrupt(const CallContext& context) {
+  return !context.policies.disruptors().empty();
+}
+
+class CallDriver final : public AttemptNotes::Listener, public WaitGuest, public AttemptStop {
  public:
   // Of one call. `notices` is the machine's, null where nobody looks on.
   struct Parts {
@@ -52,10 +59,28 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   CallEnd Run();
   // The rest of a call whose machine has begun, from this action on.
   CallEnd GoOn(CallMachine::Action action);
-  // The same, where policies have already said what is to go wrong with the attempt that starts.
-  CallEnd GoOnDisrupted(const CallMachine::Started& start, const Fault& fault);
-  // The rest of one whose first attempt has returned with an error.
+  // The same, where the first attempt starts and policies have said what is to go wrong with it.
+  CallEnd GoOnWith(const CallMachine::Started& start, const Fault& fault);
+  // The rest of one whose first attempt runs on this thread already; `due` is when the machine wants to
+  // be asked again.
+  void TakeOver(int id, Deadline due) noexcept;
+  // The rest of one whose first attempt has returned: an error, or after `TakeOver` anything.
   CallEnd GoOnAfter(const Attempt& first, const AttemptResult& result, Instant ended);
+  // The same after `TakeOver`, where it threw when it was over already.
+  CallEnd GoOnAfterException(const Attempt& first, Instant ended);
+  // The same, where it returned a value that counts as a failure, as the machine knows.
+  CallEnd GoOnAfterFailedValue();
+
+  // What the attempt on this thread does.
+  void Connecting(std::string_view address) override;
+  void Connected(std::string_view address) override;
+  // As the guest of the attempt on this thread.
+  bool over() const override { return primary_over_; }
+  Source* source() override;
+  Deadline due() const override { return serve_at_; }
+  void Serve(Instant now) noexcept override;
+  // As its stop.
+  const std::stop_token& token() override;
 
  private:
   // Where an attempt's result is kept, and the attempt, -1 if none.
@@ -72,9 +97,6 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
     Failure last;
     absl::Status last_status;
   };
-
-  void Connecting(std::string_view address) override;
-  void Connected(std::string_view address) override;
 
   CallMachine::Action Next();
   void Act(const CallMachine::Action& action);
@@ -106,14 +128,6 @@ class CallDriver final : AttemptNotes::Listener, WaitGuest, AttemptStop {
   void ReleaseSlot(int id);
   // Acts until the machine waits.
   void Pump();
-
-  // As the guest of the attempt on this thread.
-  bool over() const override { return primary_over_; }
-  Source* source() override;
-  Deadline due() const override { return serve_at_; }
-  void Serve(Instant now) noexcept override;
-  // As its stop.
-  const std::stop_token& token() override;
 
   [[gnu::cold]] void KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
                                  const absl::Status& status, Instant started, Outcome& outcome);

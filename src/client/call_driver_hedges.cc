@@ -36,12 +36,30 @@ AttemptResult CallDriver::RunWatched(const CallMachine::Action& start, Attempt& 
   return result;
 }
 
+void CallDriver::TakeOver(int id, Deadline due) noexcept {
+  running_ = id + 1;
+  TakeSlot(id);  // the first
+  primary_ = id;
+  serve_at_ = due;
+}
+
+CallEnd CallDriver::GoOnAfterException(const Attempt& first, Instant ended) {
+  left_ = LeftByException();
+  return GoOnAfter(first, {&left_, {}}, ended);
+}
+
+CallEnd CallDriver::GoOnAfterFailedValue() {
+  ReleaseSlot(std::exchange(primary_, -1));
+  return GoOn(Next());
+}
+
 AttemptResult CallDriver::RunServing(const Attempt& attempt, Disruption* disruption) {
   Pump();
   const ScopedGuest scope(this);
-  AttemptResult result;
   FirstException left;
-  if (left.Guard([&] { result = RunDisrupted(disruption, attempt, attempt_); })) return result;
+  const AttemptResult result =
+      left.Guard([&] { return RunDisrupted(disruption, attempt, attempt_); }, AttemptResult());
+  if (!left.any()) return result;
   if (!primary_over_) left.Rethrow();
   left_ = LeftByException();
   return {&left_, {}};

@@ -31,6 +31,22 @@ class FirstException {
     return true;
   }
 
+  // The same, for what `fn` returns; `otherwise` where it throws.
+  template <class F, class R>
+  R Guard(F&& fn, const R& otherwise) noexcept {
+#if defined(__cpp_exceptions)
+    try {
+      return fn();
+    } catch (...) {
+      if (first_ == nullptr) first_ = std::current_exception();
+      return otherwise;
+    }
+#else
+    (void)otherwise;
+    return fn();
+#endif
+  }
+
   bool any() const { return first_ != nullptr; }
   // If there is one.
   void Rethrow() const {

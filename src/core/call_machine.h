@@ -24,7 +24,9 @@
 #ifndef REDIAL_SRC_CORE_CALL_MACHINE_H_
 #define REDIAL_SRC_CORE_CALL_MACHINE_H_
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -100,6 +102,8 @@ class CallMachine {
   // where the set has disruptors.
   Fault Disrupt(const Started& start) const;
 
+  // Whether `Next` has more to say than kWait and kDone.
+  bool has_actions() const { return out_head_ < out_count_; }
   bool delivered() const { return delivered_; }
   int attempts() const { return view_.attempts; }
   Instant now() const { return view_.now; }
@@ -118,7 +122,7 @@ class CallMachine {
   struct Queued {
     uint32_t what;  // type, kind, reason: a byte each
     int id;
-    int64_t until;  // its instant, with the two extremes for Never and Past
+    int64_t until;  // a Deadline's bits, so that there is nothing to construct
   };
   struct Live : Started {
     bool aborted;
@@ -164,8 +168,7 @@ class CallMachine {
 
   // The call's first moment.
   void Enter(Instant now);
-  bool AllAdmitFirst();
-  void Advance(Instant now);
+  void Advance(Instant now) { view_.now = std::max(view_.now, now); }
   void Step();
   void Consider();
   Verdict TryToLaunch();
@@ -182,7 +185,10 @@ class CallMachine {
   void AfterFailure();
   void Activate(AttemptKind kind, Deadline at);
   void Reconsider();
-  void Drop();
+  void Drop() {
+    candidate_.active = false;
+    if (candidate_.entered != 0) LeaveQueues();
+  }
   void LeaveQueues();
   void ParkTickets();
   // Whether a policy that queues has seen it.
@@ -208,7 +214,16 @@ class CallMachine {
   void Finish(Reason reason, int winner, const Outcome* outcome);
   void FinishFailed(Reason reason) { Finish(reason, -1, last_ ? &*last_ : nullptr); }
   void Push(Action::Type type, AttemptKind kind, Reason reason, int id,
-            Deadline until = Deadline::Never());
+            Deadline until = Deadline::Never()) {
+    if (out_count_ == static_cast<int>(out_.size())) [[unlikely]] {
+      NotDrained();
+    }
+    out_[static_cast<size_t>(out_count_++)] = {static_cast<uint32_t>(type) |
+                                                   static_cast<uint32_t>(kind) << 8 |
+                                                   static_cast<uint32_t>(reason) << 16,
+                                               id, std::bit_cast<int64_t>(until)};
+  }
+  [[noreturn, gnu::cold, gnu::noinline]] static void NotDrained();
 
   const PolicySet& policies_;
   WakeSource* const wake_;
