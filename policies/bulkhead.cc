@@ -62,8 +62,8 @@ class Compartment final : public BulkheadPolicy {
 
  private:
   static uint32_t CapabilitiesFor(const BulkheadOptions& options) {
-    const uint32_t common =
-        kJudgesFirst | kReserves | kSettles | kQueues | kReconfigures | kCountsRefusals;
+    const uint32_t common = kJudgesFirst | kReserves | kSettles | kQueues | kLeavesLinesOnly |
+                            kReconfigures | kCountsRefusals;
     return common | (options.counts == Counts::kCalls ? kCountsCalls : kJudgesAgain);
   }
   // A token is the priority, for a place in line should it be voided.

@@ -24,6 +24,7 @@
 #include "policies/configuration.h"
 #include "policies/probes.h"
 #include "redial/time.h"
+#include "src/core/mix.h"
 #include "src/core/mutex.h"
 #include "src/core/striped.h"
 
@@ -296,7 +297,7 @@ void Breaker::Open(const Outcome& outcome) {
   View turn;  // as if for the pause after so many attempts
   turn.attempts = failed_probings_ + 1;
   turn.seed = outcome.seed;
-  turn.identity = generation_;
+  turn.identity = internal::Mix64(generation_);
   const int64_t time = config_.current().options.open_time.DelayNanos(turn);
   open_until_.store(Plus(outcome.ended, time).nanos(), std::memory_order_relaxed);
   MoveTo(State::kOpen);

@@ -112,7 +112,8 @@ class Limit final : public RateLimitPolicy {
   static constexpr Token kFresh = 1;
 
   static uint32_t CapabilitiesFor(const RateLimitOptions& options) {
-    const uint32_t common = kJudgesFirst | kReserves | kQueues | kReconfigures | kCountsRefusals;
+    const uint32_t common =
+        kJudgesFirst | kReserves | kQueues | kLeavesLinesOnly | kReconfigures | kCountsRefusals;
     return common |
            (options.counts == RateLimitOptions::Counts::kCalls ? kCountsCalls : kJudgesAgain);
   }

@@ -115,6 +115,8 @@ class REDIAL_EXPORT Policy {
     kWantsDistinctEndpoints = 1u << 17,
     // With kReserves: not for first attempts, which it admits; their token is 0, and only settled.
     kReservesAgain = 1u << 18,
+    // With kQueues: no `Leave` for a ticket that stands in no line and bears no note.
+    kLeavesLinesOnly = 1u << 19,
   };
 
   struct Traits {

@@ -46,6 +46,7 @@ class REDIAL_EXPORT PolicySet {
     size_t config;                  // its place among those that have one; kNoConfig if it has none
     const ConfigWord* config_word;  // the policy's; null if it has none
     bool counts_calls;
+    bool leaves_lines_only;
   };
 
   // What a call with these policies will do, in plain words: the worst case, what is repeated, what

@@ -100,11 +100,11 @@ struct View {
   int attempts = 0;  // started so far, hedges included
   Instant began;     // when the call began
   Instant now;
-  Deadline deadline;               // the call's
-  const Outcome* last = nullptr;   // the latest attempt that failed; null before there is one
-  uint64_t seed = 0;               // the call's
-  uint64_t identity = 0;           // of the policy that is asked, within its set
-  bool has_ticket = false;         // the policy that is asked has seen this candidate's ticket
+  Deadline deadline;              // the call's
+  const Outcome* last = nullptr;  // the latest attempt that failed; null before there is one
+  uint64_t seed = 0;              // the call's
+  uint64_t identity = 0;    // of the policy that is asked, within its set: all of its bits count
+  bool has_ticket = false;  // the policy that is asked has seen this candidate's ticket
   const Ticket* ticket = nullptr;  // that ticket, where it has
   int priority = 0;                // the call's
   // What `Policy::CurrentConfig` of the policy that is asked returned when the call began; null where it has

@@ -247,11 +247,6 @@ Verdict CallMachine::Restrict(Verdict verdict) {
   return verdict;
 }
 
-void CallMachine::Address(const PolicySet::Member& member) {
-  view_.identity = member.identity;
-  view_.config = configs_[member.config];
-}
-
 Proposal CallMachine::ProposeAll() {
   Proposal joined;
   for (const auto& member : policies_.proposers()) {
@@ -337,6 +332,9 @@ void CallMachine::LeaveQueues() {
   for (const auto& member : policies_.queuers()) {
     if (!HasTicket(member)) continue;
     Ticket& ticket = candidate_.tickets[member.queue];
+    if (member.leaves_lines_only && ticket.state() == Ticket::State::kOut && ticket.note() == 0) {
+      continue;
+    }
     member.policy->Leave(ticket);
     ticket.set_note(0);
   }

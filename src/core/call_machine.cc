@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "absl/cleanup/cleanup.h"
+
 namespace redial {
 namespace {
 
@@ -120,17 +122,17 @@ CallMachine::Action CallMachine::Next() {
   return action;
 }
 
-Fault CallMachine::Disrupt(const Started& start) const {
-  View view = view_;
-  view.kind = start.kind;
-  view.attempts = start.id;  // as it was: others may have been launched since
-  view.has_ticket = false;
-  view.ticket = nullptr;
+Fault CallMachine::Disrupt(const Started& start) {
+  // As it was: others may have been launched since. The rest of the view is set for each question.
+  const absl::Cleanup restore = [this, attempts = view_.attempts] { view_.attempts = attempts; };
+  view_.attempts = start.id;
+  view_.kind = start.kind;
+  view_.has_ticket = false;
+  view_.ticket = nullptr;
   Fault joined;
   for (const auto& member : policies_.disruptors()) {
-    view.identity = member.identity;
-    view.config = configs_[member.config];
-    Fault fault = member.policy->Disrupt(view);
+    Address(member);
+    Fault fault = member.policy->Disrupt(view_);
     if (fault.none()) continue;
     fault.by = fault.delayed_by = member.policy->name();
     joined = Join(joined, fault);

@@ -100,7 +100,7 @@ class CallMachine {
   Action Next();
   // What policies want to go wrong with the attempt that starts. For the driver, once for each of them,
   // where the set has disruptors.
-  Fault Disrupt(const Started& start) const;
+  Fault Disrupt(const Started& start);
 
   // Whether `Next` has more to say than kWait and kDone.
   bool has_actions() const { return out_head_ < out_count_; }
@@ -178,7 +178,10 @@ class CallMachine {
   Verdict Restrict(Verdict verdict);
   Proposal ProposeAll();
   // Who is asked next.
-  void Address(const PolicySet::Member& member);
+  void Address(const PolicySet::Member& member) {
+    view_.identity = member.identity;
+    view_.config = configs_[member.config];
+  }
   void Launch(Live& live, const Proposal& proposal);
   void Refuse(const Verdict& verdict);
   void TellRefusers();

@@ -147,13 +147,14 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
     const bool has_token = Has(policy, Policy::kReserves) || Has(policy, Policy::kSettles);
     const bool has_config = Has(policy, Policy::kReconfigures);
     all.push_back({.policy = &policy,
-                   .identity = internal::Mix64(fingerprint + ordinal),
+                   .identity = internal::Mix64(internal::Mix64(fingerprint + ordinal)),
                    .place = static_cast<int>(all.size()),
                    .slot = has_token ? rep->slots++ : -1,
                    .queue = Has(policy, Policy::kQueues) ? rep->queues++ : -1,
                    .config = has_config ? configs++ : kNoConfig,
                    .config_word = has_config ? policy.config_word() : nullptr,
-                   .counts_calls = Has(policy, Policy::kCountsCalls)});
+                   .counts_calls = Has(policy, Policy::kCountsCalls),
+                   .leaves_lines_only = Has(policy, Policy::kLeavesLinesOnly)});
     rep->retries |= Has(policy, Policy::kRetries);
     rep->never_waits |= Has(policy, Policy::kNeverWaits);
     rep->hedges |= Has(policy, Policy::kHedges);

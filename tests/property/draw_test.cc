@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <set>
 
+#include "src/core/mix.h"
 #include "tests/support/law_kit.h"
 
 namespace redial::testing {
@@ -17,7 +18,7 @@ View RandomView(Choices& choices, Outcome& last) {
   view.kind = static_cast<AttemptKind>(choices.Below(3));
   view.attempts = static_cast<int>(choices.Below(8));
   view.seed = choices.Below(1'000'000);
-  view.identity = choices.Below(1'000'000);
+  view.identity = internal::Mix64(choices.Below(1'000'000));  // as a set's are
   view.now = Plus(Instant::VirtualOrigin(), choices.Below(100) * kMilli);
   last.code = absl::StatusCode::kUnavailable;
   last.ended = view.now;
@@ -53,7 +54,7 @@ TEST(Draw, EachOfItsGroundsChangesIt) {
     other.now = Plus(view.now, 1);
     other.idempotent = !view.idempotent;
     EXPECT_EQ(other.Uniform(), view.Uniform());
-    ++other.identity;
+    other.identity = internal::Mix64(view.identity);
     draws.insert(other.Uniform());
     other = view;
     ++other.seed;
