@@ -23,6 +23,8 @@
 
 namespace redial {
 
+class CallMachine;
+
 class REDIAL_EXPORT PolicySet {
  public:
   static constexpr int kMaxPolicies = 16;
@@ -85,20 +87,22 @@ class REDIAL_EXPORT PolicySet {
   absl::Duration tick_interval() const { return rep_->tick_interval; }
 
  private:
+  friend class CallMachine;
   struct Rep {
-    PolicyList owners;
-    // What the lists below lie in, each after the other.
-    std::vector<Member> members;
-    Members all, judges_first, judges_again, reservers_first, reservers_again, queuers, settlers,
-        call_settlers, reconfigured, refusal_counters, concluders, proposers, disruptors, examiners,
-        observers, askers;
+    // What every call looks at comes first.
+    int slots = 0;
+    int queues = 0;
     bool retries = false;
     bool hedges = false;
     bool never_waits = false;
     bool wants_distinct_endpoints = false;
-    int slots = 0;
-    int queues = 0;
+    Members reconfigured, judges_first, reservers_first, queuers, proposers, examiners, settlers,
+        call_settlers, concluders, disruptors, observers, judges_again, reservers_again,
+        refusal_counters, askers, all;
     absl::Duration tick_interval = absl::InfiniteDuration();
+    // What the lists lie in, each after the other.
+    std::vector<Member> members;
+    PolicyList owners;
 
     void Gather(const std::vector<Member>& everybody);
   };

@@ -30,7 +30,7 @@ void CallMachine::Enter(Instant now) {
   view_.began = view_.now = now;
   configs_[PolicySet::kNoConfig] = nullptr;
   size_t i = 0;
-  for (const auto& member : policies_.reconfigured()) {
+  for (const auto& member : policies_.reconfigured) {
     configs_[i++] = member.config_word != nullptr
                         ? member.config_word->load(std::memory_order_acquire)
                         : member.policy->CurrentConfig();
@@ -104,8 +104,8 @@ class CallMachine::Reservation {
       : machine_(machine),
         live_(live),
         reservers_(machine.candidate_.kind == AttemptKind::kFirst
-                       ? machine.policies_.reservers_first()
-                       : machine.policies_.reservers_again()) {}
+                       ? machine.policies_.reservers_first
+                       : machine.policies_.reservers_again) {}
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
   ~Reservation() {
@@ -135,7 +135,7 @@ class CallMachine::Reservation {
   }
 
   void Keep() {
-    const auto of_call = machine_.policies_.call_settlers().size();
+    const auto of_call = machine_.policies_.call_settlers.size();
     const bool first = machine_.candidate_.kind == AttemptKind::kFirst;
     machine_.holds_call_ = of_call != 0;
     machine_.outstanding_ += static_cast<int>(reservers_.size());
@@ -169,9 +169,9 @@ Verdict CallMachine::TryToLaunch() {
   Live& live = live_[live_count_];
   // In halves, whose size the compiler knows.
   std::fill_n(live.tokens.begin(), 8, 0);
-  if (policies_.slots() > 8) std::fill_n(live.tokens.begin() + 8, 8, 0);
+  if (policies_.slots > 8) std::fill_n(live.tokens.begin() + 8, 8, 0);
   const bool first = candidate_.kind == AttemptKind::kFirst;
-  if (!(first ? policies_.reservers_first() : policies_.reservers_again()).empty()) {
+  if (!(first ? policies_.reservers_first : policies_.reservers_again).empty()) {
     return ReserveAndLaunch(live);
   }
   live.held = 0;
@@ -180,7 +180,7 @@ Verdict CallMachine::TryToLaunch() {
 }
 
 Verdict CallMachine::ReserveAndLaunch(Live& live) {
-  candidate_.tickets.Make(policies_.queues(), wake_);
+  candidate_.tickets.Make(policies_.queues, wake_);
   Reservation reservation(*this, live);
   const Verdict verdict = Restrict(reservation.ReserveAll());
   if (verdict.admits(view_.now)) {
@@ -199,7 +199,7 @@ Verdict CallMachine::JudgeAll(AttemptKind kind) {
   first_end_ = Deadline::Never();
   Verdict joined = EnginesOwn(kind);
   const bool first = kind == AttemptKind::kFirst;
-  for (const auto& member : first ? policies_.judges_first() : policies_.judges_again()) {
+  for (const auto& member : first ? policies_.judges_first : policies_.judges_again) {
     Address(member);
     if (candidate_.kind == kind) {
       ShowTicket(member);
@@ -221,7 +221,7 @@ Verdict CallMachine::JudgeAll(AttemptKind kind) {
 Verdict CallMachine::EnginesOwn(AttemptKind kind) {
   if (kind == AttemptKind::kFirst) return Verdict::Admit();
   Verdict verdict;
-  if (kind == AttemptKind::kRetry && !policies_.retries()) {
+  if (kind == AttemptKind::kRetry && !policies_.retries) {
     verdict = Verdict::Reject(Reason::kNotRetried);
     Note(verdict);
   }
@@ -238,7 +238,7 @@ Verdict CallMachine::EnginesOwn(AttemptKind kind) {
 // deadline.
 Verdict CallMachine::Restrict(Verdict verdict) {
   if (verdict.rejects() || verdict.admits(view_.now)) return verdict;
-  if (policies_.never_waits()) {
+  if (policies_.never_waits) {
     verdict = Verdict::Reject(Reason::kFailFast);
   } else if (view_.deadline.expired(latest_delay_)) {
     verdict = Verdict::RejectUntil(latest_delay_, Reason::kDeadline);
@@ -249,7 +249,7 @@ Verdict CallMachine::Restrict(Verdict verdict) {
 
 Proposal CallMachine::ProposeAll() {
   Proposal joined;
-  for (const auto& member : policies_.proposers()) {
+  for (const auto& member : policies_.proposers) {
     Address(member);
     const Proposal p = member.policy->Propose(view_);
     joined.attempt_timeout_nanos = std::min(joined.attempt_timeout_nanos, p.attempt_timeout_nanos);
@@ -278,7 +278,7 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
   if (kind == AttemptKind::kHedge) ++hedges_;
 
   max_hedges_ =
-      policies_.hedges() && view_.idempotent && proposal.hedge_after_nanos != Proposal::kNone
+      policies_.hedges && view_.idempotent && proposal.hedge_after_nanos != Proposal::kNone
           ? proposal.max_hedges
           : 0;
   if (hedges_ < max_hedges_) {
@@ -308,7 +308,7 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
 
 void CallMachine::TellRefusers() {
   view_.has_ticket = false;
-  for (const auto& member : policies_.refusal_counters()) {
+  for (const auto& member : policies_.refusal_counters) {
     if ((rejected_ >> member.place & 1) == 0) continue;
     Address(member);
     member.policy->Refused(view_);
@@ -329,7 +329,7 @@ void CallMachine::Reconsider() {
 
 // Leaves every queue that saw the candidate's ticket.
 void CallMachine::LeaveQueues() {
-  for (const auto& member : policies_.queuers()) {
+  for (const auto& member : policies_.queuers) {
     if (!HasTicket(member)) continue;
     Ticket& ticket = candidate_.tickets[member.queue];
     if (member.leaves_lines_only && ticket.state() == Ticket::State::kOut && ticket.note() == 0) {
@@ -342,7 +342,7 @@ void CallMachine::LeaveQueues() {
 }
 
 void CallMachine::ParkTickets() {
-  for (const auto& member : policies_.queuers()) {
+  for (const auto& member : policies_.queuers) {
     if (HasTicket(member)) member.policy->Park(candidate_.tickets[member.queue]);
   }
 }

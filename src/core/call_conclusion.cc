@@ -19,7 +19,7 @@ namespace redial {
   }
   std::array<std::string_view, PolicySet::kMaxPolicies> names;
   size_t count = 0;
-  for (const auto& member : policies_.all()) {
+  for (const auto& member : policies_.all) {
     if ((rejected_ >> member.place & 1) != 0) names[count++] = member.policy->name();
   }
   end.refused_by = absl::MakeConstSpan(names).first(count);

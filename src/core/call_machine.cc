@@ -28,7 +28,7 @@ Outcome Abandoned(Instant started, Instant now) {
 }  // namespace
 
 CallMachine::CallMachine(const PolicySet& policies, const Config& config)
-    : policies_(policies), wake_(config.wake) {
+    : policies_(*policies.rep_), wake_(config.wake) {
   view_.idempotent = config.idempotent;
   view_.deadline = config.deadline;
   view_.seed = config.seed;
@@ -130,7 +130,7 @@ Fault CallMachine::Disrupt(const Started& start) {
   view_.has_ticket = false;
   view_.ticket = nullptr;
   Fault joined;
-  for (const auto& member : policies_.disruptors()) {
+  for (const auto& member : policies_.disruptors) {
     Address(member);
     Fault fault = member.policy->Disrupt(view_);
     if (fault.none()) continue;
@@ -169,7 +169,7 @@ void CallMachine::Identify(const Live& live, Outcome& outcome) {
 
 bool CallMachine::IsFailure(Outcome& outcome) const {
   if (outcome.code != absl::StatusCode::kOk) return false;
-  for (const auto& member : policies_.examiners()) {
+  for (const auto& member : policies_.examiners) {
     outcome.config = configs_[member.config];
     if (member.policy->IsFailure(outcome)) return true;
   }
@@ -179,7 +179,7 @@ bool CallMachine::IsFailure(Outcome& outcome) const {
 void CallMachine::SettleAll(const Live& live, Outcome& outcome) {
   outcome.seed = view_.seed;
   outcome.notices = view_.notices;
-  for (const auto& member : policies_.settlers()) Settle(member, live.tokens[member.slot], outcome);
+  for (const auto& member : policies_.settlers) Settle(member, live.tokens[member.slot], outcome);
   outstanding_ -= live.held;
 }
 
@@ -199,7 +199,7 @@ void CallMachine::SettleCall(Reason reason, const Outcome* outcome) {
     whole.aborted = false;
     whole.code = absl::StatusCode::kDeadlineExceeded;
   }
-  for (const auto& member : policies_.call_settlers()) {
+  for (const auto& member : policies_.call_settlers) {
     Settle(member, call_tokens_[member.slot], whole);
     --outstanding_;
   }
@@ -223,7 +223,7 @@ void CallMachine::Conclude(Reason reason, const Outcome* outcome) {
 void CallMachine::TellConcluders(Conclusion& end) {
   end.seed = view_.seed;
   end.notices = view_.notices;
-  for (const auto& member : policies_.concluders()) {
+  for (const auto& member : policies_.concluders) {
     end.config = configs_[member.config];
     member.policy->Conclude(end);
   }
@@ -233,7 +233,7 @@ void CallMachine::Finish(Reason reason, int winner, const Outcome* outcome) {
   delivered_ = true;
   Drop();
   if (holds_call_) SettleCall(reason, outcome);
-  if (!policies_.concluders().empty()) Conclude(reason, outcome);
+  if (!policies_.concluders.empty()) Conclude(reason, outcome);
   if (reason == Reason::kNone) reasons_ = ReasonSet();
   reasons_.Add(reason);
   // Also at the deadline: of several attempts that ran until then, the first to be acknowledged has timed

@@ -228,7 +228,7 @@ class CallMachine {
   }
   [[noreturn, gnu::cold, gnu::noinline]] static void NotDrained();
 
-  const PolicySet& policies_;
+  const PolicySet::Rep& policies_;
   WakeSource* const wake_;
   View view_;
   std::optional<Outcome> last_;
