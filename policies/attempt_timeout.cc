@@ -104,7 +104,8 @@ struct Config {
       : options(o),
         timeout(std::max<int64_t>(1, ToNanos(o.timeout))),
         min_timeout(ToNanos(o.min_timeout)),
-        computes(Computes(o)) {}
+        computes(Computes(o)),
+        fixed(!computes && o.round_trips == 0) {}
 
   // What remains until the call's deadline, shared out.
   int64_t Share(const View& view) const {
@@ -122,6 +123,7 @@ struct Config {
   int64_t timeout;
   int64_t min_timeout;
   bool computes;
+  bool fixed;  // it is the timeout, whatever happens
 };
 
 // Safe between threads.
@@ -196,6 +198,7 @@ int64_t Timeouts::Bounded(const Config& config, int64_t computed) const {
 
 Proposal Timeouts::Propose(const View& view) const {
   const Config& config = config_.Of(view.config);
+  if (config.fixed) return {.attempt_timeout_nanos = config.timeout};
   int64_t computed = kNone;
   if (config.computes) {
     computed = config.Share(view);

@@ -80,11 +80,13 @@ absl::Status CheckBreaker(const CircuitBreakerOptions& o) {
 }
 
 BreakerConfig::BreakerConfig(const CircuitBreakerOptions& o)
-    : options(o), slow_after_nanos(ToNanos(o.slow_after)) {}
+    : options(o),
+      slow_after_nanos(ToNanos(o.slow_after)),
+      has_predicates(static_cast<bool>(o.ignore_on) || static_cast<bool>(o.failure_on)) {}
 
-bool BreakerConfig::Counts(const Outcome& outcome, BreakerResult& result) const {
+bool BreakerConfig::CountsClosely(const Outcome& outcome, BreakerResult& result) const {
   if (outcome.aborted || (options.ignore_on && options.ignore_on(outcome))) return false;
-  result.slow = NanosBetween(outcome.started, outcome.ended) >= slow_after_nanos;
+  result.slow = IsSlow(outcome);
   if (options.failure_on) {
     result.failed = options.failure_on(outcome);
   } else if (!outcome.ok()) {

@@ -96,10 +96,10 @@ class Breaker final : public CircuitBreakerPolicy {
   [[gnu::cold]] Verdict ReserveProbe(const View& view, Token& token);
   Verdict Admission(Instant now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  [[gnu::cold]] void SettleClosely(uint64_t generation, BreakerResult result,
-                                   const Outcome& outcome);
-  [[gnu::cold]] void SettleProbe(uint64_t serial, const Outcome& outcome);
-  [[gnu::cold]] void BeginSlice(Instant now);
+  [[gnu::cold, gnu::noinline]] void SettleClosely(uint64_t generation, BreakerResult result,
+                                                  const Outcome& outcome);
+  [[gnu::cold, gnu::noinline]] void SettleProbe(uint64_t serial, const Outcome& outcome);
+  [[gnu::cold, gnu::noinline]] void BeginSlice(Instant now);
   void Gather(Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool Trips(bool completes_minimum, BreakerResult result) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Open(const Outcome& outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -229,16 +229,21 @@ void Breaker::Settle(Token token, const Outcome& outcome) {
   }
   if (outcome.ended.nanos() >= slice_end_.load(std::memory_order_relaxed)) {
     BeginSlice(outcome.ended);
+    return;
   }
   // The state may change right now: then this success is one of the new generation's. It can't be
   // told from one that was a moment later, and proves the same.
   successes_.Add(1);
 }
 
+// With a success that comes after the end of the last one.
 void Breaker::BeginSlice(Instant now) {
-  const StdMutexLock lock(mu_);
-  Gather(now);
-  PublishPace();
+  {
+    const StdMutexLock lock(mu_);
+    Gather(now);
+    PublishPace();
+  }
+  successes_.Add(1);
 }
 
 // What was counted in stripes joins the window, and belongs to the slice that ends.

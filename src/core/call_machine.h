@@ -129,7 +129,7 @@ class CallMachine {
     uint8_t held;              // how many of its tokens were reserved
     absl::StatusCode follows;  // of a retry
     Instant started;
-    std::array<Token, PolicySet::kMaxPolicies> tokens;
+    alignas(16) std::array<Token, PolicySet::kMaxPolicies> tokens;
   };
   // One for each policy that queues, made for the first candidate that reserves: what a call that
   // nothing delays pays for them.
