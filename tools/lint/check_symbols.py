@@ -55,8 +55,11 @@ STATE_ALLOWED = [
     r"(guard variable for )?redial::runtime_internal::ReportOverflows\(\)::installed",
     # That c-ares was initialised, which it wants once in a process.
     r"(guard variable for )?redial::internal::\(anonymous namespace\)::LibraryReady\(\)::kReady",
+    # Per thread: its look at the kernel's clock. Whether the processor's counter can be relied on.
+    r"redial::runtime_internal::\(anonymous namespace\)::clock_of_this_thread",
+    r"(guard variable for )?redial::runtime_internal::\(anonymous namespace\)::Look\(\)::invariant",
     # How often the process was forked, and that it counts.
-    r"redial::runtime_internal::\(anonymous namespace\)::forks",
+    r"redial::runtime_internal::fork_generation",
     r"(guard variable for )?redial::runtime_internal::ForkGeneration\(\)::registered",
     # The kernel's network: const and stateless, a pointer to its virtual table and nothing else.
     r"redial::internal::\(anonymous namespace\)::forever",
