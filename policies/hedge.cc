@@ -93,7 +93,8 @@ struct Config {
 //
 // An attempt that was given up for a hedge took longer than the delay; how long, nobody knows. It
 // counts in the window as what it took until then. Left out, the slowest would be missing, the
-// quantile would fall, and hedges would come ever earlier.
+// quantile would fall, and hedges would come ever earlier. The delay is that of its end: where it has risen
+// meanwhile, one in between is left out, which errs towards later hedges.
 //
 // Safe between threads.
 class Hedger final : public HedgePolicy {

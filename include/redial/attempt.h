@@ -106,7 +106,7 @@ class REDIAL_EXPORT Attempt {
   const Deadline deadline_;
   const std::stop_token& stop_;
   Runtime& runtime_;
-  internal::AttemptNotes* notes_ = nullptr;  // null where nobody looks on
+  internal::AttemptNotes* notes_ = nullptr;  // null where nobody needs them
   internal::AttemptStop* own_stop_ = nullptr;
   const std::vector<AttemptRecord>* failed_ = nullptr;
   int slot_ = 0;

@@ -15,10 +15,11 @@
 // Protocol. For one candidate attempt the engine calls `Judge` any number of times. When every
 // policy admits, it calls `Reserve` on those that reserve, in the set's canonical order, all or
 // nothing; each reservation then ends in exactly one of `Void` (never launched) and `Settle`
-// (launched, and acknowledged). A policy that queues also gets the candidate's ticket with
-// `Reserve`; after that, `Park` says that another policy holds the candidate up, and `Leave` comes
-// exactly once, when the candidate has launched or vanished. `Void` comes before `Leave`, which
-// comes before `Settle`.
+// (launched, and acknowledged). With kReservesAgain, first attempts are settled without having been
+// reserved, with a token of 0. A policy that queues also gets the candidate's ticket with `Reserve`;
+// after that, `Park` says that another policy holds the candidate up, and `Leave` comes exactly once,
+// when the candidate has launched or vanished; with kLeavesLinesOnly, it comes where there is something
+// to leave. `Void` comes before `Leave`, which comes before `Settle`.
 //
 // What `Reserve` would reject, or delay past the deadline, `Judge` rejects too, in the same state and
 // for the same view; `Reserve` decides races only. So a set with one more policy is never more
@@ -115,7 +116,8 @@ class REDIAL_EXPORT Policy {
     kWantsDistinctEndpoints = 1u << 17,
     // With kReserves: not for first attempts, which it admits; their token is 0, and only settled.
     kReservesAgain = 1u << 18,
-    // With kQueues: no `Leave` for a ticket that stands in no line and bears no note.
+    // With kQueues: a ticket whose note is 0 stands in no line, and needs no `Leave`. Not for lines that
+    // keep no note (`TicketQueue`).
     kLeavesLinesOnly = 1u << 19,
   };
 

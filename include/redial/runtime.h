@@ -86,7 +86,7 @@ class REDIAL_EXPORT Runtime {
 
   // The runtime of the calling code: the fiber's or the simulation's inside one, else `Threads()`.
   static Runtime& Current();
-  // Plain threads on the kernel's monotonic clock.
+  // Plain threads on the kernel's monotonic clock, to a microsecond.
   static Runtime& Threads();
 
   Runtime() = default;
@@ -94,6 +94,8 @@ class REDIAL_EXPORT Runtime {
   Runtime& operator=(const Runtime&) = delete;
   virtual ~Runtime();
 
+  // Never runs backwards for a thread. On real time, what two threads read at once may differ by a
+  // microsecond.
   virtual Instant Now() = 0;
 
   // Waits until one of `sources` is ready and returns its index, or until the deadline (kTimedOut)

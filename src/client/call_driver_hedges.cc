@@ -122,6 +122,7 @@ void CallDriver::StartHedge(const CallMachine::Action& start) {
     hedges_ =
         std::make_unique<Hedges>(runtime_, attempt_, context_.options.stop, waker_.wake_target());
   }
+  TellConnections();  // where the others are by now
   const Instant now = machine_->now();
   if (observed_) TellStarted(start);
   const int slot = TakeSlot(start.id);

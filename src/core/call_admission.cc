@@ -181,6 +181,7 @@ Verdict CallMachine::TryToLaunch() {
 
 Verdict CallMachine::ReserveAndLaunch(Live& live) {
   candidate_.tickets.Make(policies_.queues, wake_);
+  if (!holds_call_ && !policies_.call_settlers.empty()) call_tokens_.fill(0);
   Reservation reservation(*this, live);
   const Verdict verdict = Restrict(reservation.ReserveAll());
   if (verdict.admits(view_.now)) {
@@ -332,9 +333,7 @@ void CallMachine::LeaveQueues() {
   for (const auto& member : policies_.queuers) {
     if (!HasTicket(member)) continue;
     Ticket& ticket = candidate_.tickets[member.queue];
-    if (member.leaves_lines_only && ticket.state() == Ticket::State::kOut && ticket.note() == 0) {
-      continue;
-    }
+    if (member.leaves_lines_only && ticket.note() == 0) continue;
     member.policy->Leave(ticket);
     ticket.set_note(0);
   }

@@ -19,6 +19,38 @@ bool Has(const Policy& policy, uint32_t capability) {
   return (policy.traits().capabilities & capability) != 0;
 }
 
+// Capabilities that mean nothing without another.
+constexpr struct {
+  uint32_t capability;
+  uint32_t needs;
+  const char* complaint;
+} kNeeds[] = {
+    {Policy::kQueues, Policy::kReserves, " has kQueues without kReserves, which gives tickets"},
+    {Policy::kCountsCalls, Policy::kReserves,
+     " has kCountsCalls without kReserves, which admits the call"},
+    {Policy::kHedges, Policy::kProposes, " has kHedges without kProposes, which says when"},
+    {Policy::kReservesAgain, Policy::kReserves,
+     " has kReservesAgain without kReserves, which reserves"},
+    {Policy::kLeavesLinesOnly, Policy::kQueues,
+     " has kLeavesLinesOnly without kQueues, which gives tickets"},
+};
+
+absl::Status CheckCapabilities(const Policy& policy) {
+  for (const auto& need : kNeeds) {
+    if (Has(policy, need.capability) && !Has(policy, need.needs)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(internal::ToAbsl(policy.name()), need.complaint));
+    }
+  }
+  if (Has(policy, Policy::kCountsCalls) && Has(policy, Policy::kReservesAgain)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        internal::ToAbsl(policy.name()),
+        " has kCountsCalls, which reserves with the first attempt, and kReservesAgain, "
+        "which doesn't"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Check(const PolicyList& policies) {
   if (policies.size() > PolicySet::kMaxPolicies) {
     return absl::InvalidArgumentError(absl::StrCat("a call takes at most ", PolicySet::kMaxPolicies,
@@ -37,29 +69,8 @@ absl::Status Check(const PolicyList& policies) {
           absl::StrCat("the same ", internal::ToAbsl(policy->name()), " is listed twice"));
     }
     if (absl::Status valid = policy->Validate(); !valid.ok()) return valid;
-    if (Has(*policy, Policy::kQueues)) {
-      ++queues;
-      if (!Has(*policy, Policy::kReserves)) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(internal::ToAbsl(policy->name()),
-                         " has kQueues without kReserves, which gives tickets"));
-      }
-    }
-    if (Has(*policy, Policy::kCountsCalls) && !Has(*policy, Policy::kReserves)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(internal::ToAbsl(policy->name()),
-                       " has kCountsCalls without kReserves, which admits the call"));
-    }
-    if (Has(*policy, Policy::kCountsCalls) && Has(*policy, Policy::kReservesAgain)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(internal::ToAbsl(policy->name()),
-                       " has kCountsCalls, which reserves with the first attempt, and "
-                       "kReservesAgain, which doesn't"));
-    }
-    if (Has(*policy, Policy::kHedges) && !Has(*policy, Policy::kProposes)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          internal::ToAbsl(policy->name()), " has kHedges without kProposes, which says when"));
-    }
+    if (absl::Status valid = CheckCapabilities(*policy); !valid.ok()) return valid;
+    if (Has(*policy, Policy::kQueues)) ++queues;
     if (Has(*policy, Policy::kAsks)) ++askers;
   }
   if (queues > PolicySet::kMaxQueues) {

@@ -2,7 +2,8 @@
 //
 //   Stripe& mine = stripes[RunningProcessor() % stripes.size()];
 //
-// A hint: the thread may be on another one a moment later. Safe from any thread.
+// A hint: the thread may be on another one a moment later. Safe from any thread. Not to be inlined on
+// both sides of a fiber's switch: the compiler may keep the first thread's address.
 #ifndef REDIAL_SRC_CORE_PROCESSOR_H_
 #define REDIAL_SRC_CORE_PROCESSOR_H_
 

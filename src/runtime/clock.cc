@@ -18,8 +18,11 @@ Instant KernelNow() {
 #if defined(__x86_64__)
 
 // In the thread's fixed block also where redial is a shared library: it is small, and read by every
-// call.
-[[gnu::tls_model("initial-exec")]] constinit thread_local CycleClock clock_of_this_thread;
+// call. Other C libraries than glibc have no room there for what is loaded later.
+#if defined(__GLIBC__)
+[[gnu::tls_model("initial-exec")]]
+#endif
+constinit thread_local CycleClock clock_of_this_thread;
 
 // Whether the counter's rate depends neither on the processor's frequency nor on its sleep.
 bool CounterIsInvariant() {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "redial/export.h"
 #include "redial/time.h"
 
 namespace redial::runtime_internal {
@@ -17,7 +18,7 @@ namespace redial::runtime_internal {
 inline constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 // CLOCK_MONOTONIC, to a microsecond: see src/runtime/cycle_clock.h.
-Instant MonotonicNow();
+REDIAL_EXPORT Instant MonotonicNow();
 
 inline timespec ToTimespec(int64_t nanos) {
   timespec time{};

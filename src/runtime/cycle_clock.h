@@ -10,8 +10,9 @@
 // kernel's own limit is 500 millionths). A look holds for kHolds cycles, about a millisecond, so the
 // error stays below a microsecond. A look that took longer than kQuick says that the thread was held
 // up, or that the kernel's clock isn't made from this counter: it is believed, but nothing is built on
-// it. If the rate ever changes by more than such an adjustment, the counter isn't steady, or somebody
-// adjusts the clock by force: from then on the clock is the kernel's.
+// it, nor on a rate before a second one has confirmed it. If the rate ever changes by more than such an
+// adjustment, the counter isn't steady, or somebody adjusts the clock by force: from then on the clock
+// is the kernel's.
 //
 // A thread never sees it run backwards; two threads may differ by the error. Needs outside locking.
 // See docs/decisions/cycle-clock.md.
@@ -63,13 +64,14 @@ class CycleClock {
     if (anchored_ && passed < kHolds) return;
     if (anchored_ && passed <= kLongest) {
       const uint64_t rate = Rate(passed, nanos - nanos_);
-      unsteady_ = rate == 0 || (rate_ != 0 && Differ(rate, rate_));
+      const bool confirmed = rate != 0 && rate_ != 0 && !Differ(rate, rate_);
+      unsteady_ = holds_ != 0 && !confirmed;
+      holds_ = confirmed ? kHolds : 0;
       rate_ = rate;
     }
     anchored_ = true;
     cycles_ = cycles;
     nanos_ = nanos;
-    holds_ = rate_ != 0 && !unsteady_ ? kHolds : 0;
   }
 
   static bool Differ(uint64_t a, uint64_t b) {
@@ -84,7 +86,7 @@ class CycleClock {
 
   uint64_t cycles_ = 0;  // of the latest look that was kept, and its time
   int64_t nanos_ = 0;
-  uint64_t holds_ = 0;  // for so many cycles; 0 while there is no rate
+  uint64_t holds_ = 0;  // for so many cycles; 0 while no rate is confirmed
   uint64_t rate_ = 0;   // nanoseconds per 2^32 cycles; 0 while it isn't known
   int64_t latest_ = std::numeric_limits<int64_t>::min();
   bool anchored_ = false;

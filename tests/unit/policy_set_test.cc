@@ -41,6 +41,14 @@ TEST(PolicySet, SaysWhatIsWrongWithAList) {
   EXPECT_EQ(Refusal({std::make_shared<Plain>(0, Rank::kDecision, false)}), "Plain.field is 0");
   EXPECT_EQ(Refusal({Make(Policy::kQueues)}),
             "Plain has kQueues without kReserves, which gives tickets");
+  EXPECT_EQ(Refusal({Make(Policy::kReservesAgain)}),
+            "Plain has kReservesAgain without kReserves, which reserves");
+  EXPECT_EQ(Refusal({Make(Policy::kReserves | Policy::kLeavesLinesOnly)}),
+            "Plain has kLeavesLinesOnly without kQueues, which gives tickets");
+  EXPECT_EQ(
+      Refusal({Make(Policy::kReserves | Policy::kReservesAgain | Policy::kCountsCalls)}),
+      "Plain has kCountsCalls, which reserves with the first attempt, and kReservesAgain, which "
+      "doesn't");
   EXPECT_EQ(Refusal({Make(kQueues), Make(kQueues), Make(kQueues), Make(kQueues), Make(kQueues)}),
             "at most 4 policies may queue; 5 of those listed do");
   EXPECT_EQ(Refusal({Make(Policy::kAsks), Make(Policy::kAsks)}),

@@ -63,7 +63,7 @@ class REDIAL_EXPORT BackoffFunction {
 
   // There must be one that can be called.
   absl::Duration operator()(const BackoffTurn& turn) const;
-  // False for one that was made from nothing.
+  // False where none was given.
   explicit operator bool() const { return pause_ != nullptr; }
   // Whether there is none to call, where one was given.
   bool empty() const;
