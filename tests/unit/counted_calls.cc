@@ -67,12 +67,14 @@ int clock_gettime(clockid_t clock, timespec* now) noexcept {
 
 void* operator new(size_t size) {
   ++redial::testing::counts.allocations;
+#if defined(__cpp_exceptions)
   int& failing = redial::testing::failing_allocation;
   if (failing == 1) {
     failing = 0;
     throw std::bad_alloc();
   }
   if (failing > 1) --failing;
+#endif
   if (void* const memory = std::malloc(size)) return memory;
   std::abort();
 }
