@@ -17,6 +17,7 @@ namespace {
 bool IsObserved(const CallContext& context) {
   return !context.policies.observers().empty() || context.observer != nullptr;
 }
+
 // Nearly all calls aren't hedged, nobody looks on, and their first attempt starts at once and
 // succeeds. They need no driver.
 CallEnd RunPlain(const CallDriver::Parts& parts, const CallMachine::Started& start) {

@@ -49,12 +49,10 @@ CallEnd CallDriver::Run() {
 
 CallEnd CallDriver::GoOnWith(const CallMachine::Started& start, const Fault& fault) {
   foreseen_ = fault;
-  CallMachine::Action action;
-  action.type = CallMachine::Action::Type::kStart;
-  action.kind = start.kind;
-  action.id = start.id;
-  action.until = start.until;
-  return GoOn(action);
+  return GoOn({.type = CallMachine::Action::Type::kStart,
+               .kind = start.kind,
+               .id = start.id,
+               .until = start.until});
 }
 
 CallEnd CallDriver::GoOnAfter(const Attempt& first, const AttemptResult& result, Instant ended) {

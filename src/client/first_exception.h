@@ -18,17 +18,11 @@ class FirstException {
   // Runs `fn`, and says whether it returned.
   template <class F>
   bool Guard(F&& fn) noexcept {
-#if defined(__cpp_exceptions)
-    try {
+    const auto returns = [&] {
       fn();
-    } catch (...) {
-      if (first_ == nullptr) first_ = std::current_exception();
-      return false;
-    }
-#else
-    fn();
-#endif
-    return true;
+      return true;
+    };
+    return Guard(returns, false);
   }
 
   // The same, for what `fn` returns; `otherwise` where it throws.

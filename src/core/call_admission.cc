@@ -100,12 +100,8 @@ void CallMachine::Consider() {
 // throws.
 class CallMachine::Reservation {
  public:
-  Reservation(CallMachine& machine, Live& live)
-      : machine_(machine),
-        live_(live),
-        reservers_(machine.candidate_.kind == AttemptKind::kFirst
-                       ? machine.policies_.reservers_first
-                       : machine.policies_.reservers_again) {}
+  Reservation(CallMachine& machine, Live& live, PolicySet::Members reservers)
+      : machine_(machine), live_(live), reservers_(reservers) {}
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
   ~Reservation() {
@@ -171,18 +167,17 @@ Verdict CallMachine::TryToLaunch() {
   std::fill_n(live.tokens.begin(), 8, 0);
   if (policies_.slots > 8) std::fill_n(live.tokens.begin() + 8, 8, 0);
   const bool first = candidate_.kind == AttemptKind::kFirst;
-  if (!(first ? policies_.reservers_first : policies_.reservers_again).empty()) {
-    return ReserveAndLaunch(live);
-  }
+  const auto reservers = first ? policies_.reservers_first : policies_.reservers_again;
+  if (!reservers.empty()) return ReserveAndLaunch(live, reservers);
   live.held = 0;
   Launch(live, ProposeAll());
   return Verdict::Admit();
 }
 
-Verdict CallMachine::ReserveAndLaunch(Live& live) {
+Verdict CallMachine::ReserveAndLaunch(Live& live, PolicySet::Members reservers) {
   candidate_.tickets.Make(policies_.queues, wake_);
   if (!holds_call_ && !policies_.call_settlers.empty()) call_tokens_.fill(0);
-  Reservation reservation(*this, live);
+  Reservation reservation(*this, live, reservers);
   const Verdict verdict = Restrict(reservation.ReserveAll());
   if (verdict.admits(view_.now)) {
     const Proposal proposal = ProposeAll();

@@ -172,7 +172,7 @@ class CallMachine {
   void Step();
   void Consider();
   Verdict TryToLaunch();
-  Verdict ReserveAndLaunch(Live& live);
+  Verdict ReserveAndLaunch(Live& live, PolicySet::Members reservers);
   Verdict JudgeAll(AttemptKind kind);
   Verdict EnginesOwn(AttemptKind kind);
   Verdict Restrict(Verdict verdict);

@@ -40,12 +40,11 @@ void LawCall::Begin(Instant now, bool at_once) {
     machine_->Begin(now);
   }
   if (first != nullptr) {
-    CallMachine::Action start;
-    start.type = CallMachine::Action::Type::kStart;
-    start.kind = first->kind;
-    start.id = first->id;
-    start.until = first->until;
-    TakeStart(start, now);
+    TakeStart({.type = CallMachine::Action::Type::kStart,
+               .kind = first->kind,
+               .id = first->id,
+               .until = first->until},
+              now);
   }
   Drain(now);
   if (first != nullptr) ++started_;
