@@ -4,11 +4,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "src/runtime/barrier.h"
+#include "src/core/barrier.h"
 
 namespace redial {
 
-using runtime_internal::BarrierOnEveryThread;
+using internal::BarrierOnEveryThread;
 
 Descriptor::Descriptor(int fd)
     : fd_(fd),

@@ -2,21 +2,17 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
 #include <cstdlib>
 #include <string>
 #include <utility>
 
 #include "redial/runtime.h"
 #include "redial/source.h"
+#include "tests/support/without_membarrier.h"
 
 namespace redial {
 namespace {
@@ -127,24 +123,11 @@ TEST(Descriptor, ReleasesItsRegistrationsBeforeItCloses) {
   EXPECT_FALSE(IsOpen(a));
 }
 
-// As a sandbox does that was written before membarrier(2).
-bool ForbidMembarrier() {
-  sock_filter filter[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  sock_fprog program{.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 // Without the barrier nobody can tell who is inside: the connection ends at once, and its number is
 // given back with the object, so that it can't become somebody else's meanwhile.
 TEST(Descriptor, KeepsItsNumberWhereTheKernelOffersNoBarrier) {
   const auto close_in_a_sandbox = [] {
-    if (!ForbidMembarrier()) std::_Exit(1);
+    if (!testing::ForbidMembarrier()) std::_Exit(1);
     const auto [a, b] = Connect();
     {
       Descriptor left(a);

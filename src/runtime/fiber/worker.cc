@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "src/runtime/barrier.h"
+#include "src/core/barrier.h"
 #include "src/runtime/clock.h"
 #include "src/runtime/fiber/attachment.h"
 #include "src/runtime/fiber/leaked.h"
@@ -320,7 +320,7 @@ void Worker::Abandon() {
   abandoned_.store(true, std::memory_order_seq_cst);
   // From here on no fiber begins to run; see Run. Where the kernel has no such barrier, the loop
   // lets go of what its fibers waited for when it comes to it.
-  quiet_ = BarrierOnEveryThread();
+  quiet_ = internal::BarrierOnEveryThread();
   poller_.Notify();
 }
 

@@ -1,4 +1,4 @@
-#include "src/runtime/barrier.h"
+#include "src/core/barrier.h"
 
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-namespace redial::runtime_internal {
+namespace redial::internal {
 namespace {
 
 bool Membarrier(int command) { return ::syscall(SYS_membarrier, command, 0, 0) == 0; }
@@ -20,4 +20,4 @@ bool BarrierOnEveryThread() {
          Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 }
 
-}  // namespace redial::runtime_internal
+}  // namespace redial::internal

@@ -1,10 +1,10 @@
 // A memory barrier that one thread pays for in the place of all others.
-#ifndef REDIAL_SRC_RUNTIME_BARRIER_H_
-#define REDIAL_SRC_RUNTIME_BARRIER_H_
+#ifndef REDIAL_SRC_CORE_BARRIER_H_
+#define REDIAL_SRC_CORE_BARRIER_H_
 
 #include "redial/export.h"
 
-namespace redial::runtime_internal {
+namespace redial::internal {
 
 // When it has returned true, every thread of the process has passed a full barrier since the call
 // (membarrier(2)). False where the kernel or a sandbox doesn't offer it. A process's first one waits
@@ -12,6 +12,6 @@ namespace redial::runtime_internal {
 // microsecond.
 REDIAL_EXPORT bool BarrierOnEveryThread();
 
-}  // namespace redial::runtime_internal
+}  // namespace redial::internal
 
-#endif  // REDIAL_SRC_RUNTIME_BARRIER_H_
+#endif  // REDIAL_SRC_CORE_BARRIER_H_
