@@ -67,6 +67,11 @@ STATE_ALLOWED = [
     # How often the process was forked, and that it counts.
     r"redial::runtime_internal::fork_generation",
     r"(guard variable for )?redial::runtime_internal::ForkGeneration\(\)::registered",
+    # Per thread: its slot, and what gives it back at the thread's end. Which are taken, and that a fork
+    # is heard of: a number that no other thread of the process has is the process's own.
+    r"redial::internal::slot_of_this_thread",
+    r"redial::internal::\(anonymous namespace\)::slots_taken",
+    r"(guard variable for )?redial::internal::AssignThreadSlot\(\)::(registered|at_end)",
     # The kernel's network: const and stateless, a pointer to its virtual table and nothing else.
     r"redial::internal::\(anonymous namespace\)::forever",
 ]
