@@ -1,9 +1,9 @@
 // Theory of operation. One word holds how many attempts are in flight, the limit, and the limit's epoch,
 // which ends when the limit is lowered. `Reserve` raises the count if the limit allows it; `Void` and
 // `Settle` lower it, and see by the word whether the epoch that the attempt was admitted in still lasts.
-// If so, a success leaves its time in stripes, without a lock. The first success after the window's end
-// closes the window: takes the times out, asks the algorithm, and publishes the new limit. What else is
-// known stands behind the lock, and failures that count go there straight.
+// If so, a success leaves its time with others of its thread, without a lock. The first success after
+// the window's end closes the window: takes the times out, asks the algorithm, and publishes the new
+// limit. What else is known stands behind the lock, and failures that count go there straight.
 #include "redial/policies/adaptive_limit.h"
 
 #include <algorithm>
@@ -83,7 +83,8 @@ class Limiter final : public AdaptiveLimitPolicy {
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
   void Void(Token token, Ticket* ticket) override;
-  void Settle(Token token, const Outcome& outcome) override;
+  // Not inlined, for what is the thread's own: see ThreadSlot.
+  [[gnu::noinline]] void Settle(Token token, const Outcome& outcome) override;
   void Refused(const View& view) override;
 
   AdaptiveLimitPolicy::Snapshot snapshot() const override;
