@@ -1,10 +1,15 @@
 // Theory of operation. Permits are striped, with a gate that is open while nobody waits (see
-// StripedPermits): then a permit is one atomic to take and one to give back. All the rest stands
-// under a lock: the line, whether it is overloaded, and the debt, which is how many permits a lowered
-// limit has yet to take back. Whatever changes one of these or gives a permit back ends with `Serve`,
-// which pays the debt, hands free permits to those who wait, and sets the gate. So outside the lock
-// nobody waits while a permit is free, but for one that was given back this moment, whose giver is
-// on its way.
+// StripedPermits): then a permit is one atomic to take and one to give back. Above the stripes each
+// thread may keep one in its hand for its next call (see PermitHands), which takes none. All the rest
+// stands under a lock: the line, whether it is overloaded, and the debt, which is how many permits a
+// lowered limit has yet to take back. Whatever changes one of these or gives a permit back ends with
+// `Serve`, which pays the debt, hands free permits to those who wait, and sets the gate. So outside the
+// lock nobody waits while a permit is free, but for one that was given back this moment, whose giver
+// is on its way.
+//
+// Hands are closed where the gate is. Before anybody waits or is refused, and before a debt is paid, what
+// lies in hands is recalled into the stripes. That interrupts all threads for a moment, so hands then stay
+// closed for a while: where permits are short they help nobody.
 #include "redial/policies/bulkhead.h"
 
 #include <algorithm>
@@ -20,17 +25,24 @@
 #include "policies/wait_line.h"
 #include "redial/time.h"
 #include "src/core/mutex.h"
+#include "src/core/permit_hands.h"
 #include "src/core/striped_permits.h"
 
 namespace redial {
 namespace {
 
 using internal::BulkheadConfig;
+using internal::PermitHands;
 using internal::StdMutexLock;
 using internal::WaitLine;
 using Counts = BulkheadOptions::Counts;
 using Order = BulkheadOptions::Order;
 using State = Ticket::State;
+
+// After a recall hands stay closed for so long. Then a recall, some microseconds for all threads
+// together, is a thousandth of the time at most.
+constexpr int64_t kHandsRest = 10'000'000;
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 class Compartment final : public BulkheadPolicy {
  public:
@@ -41,16 +53,20 @@ class Compartment final : public BulkheadPolicy {
         check_(internal::CheckBulkhead(options)),
         config_(BulkheadConfig(check_.ok() ? options : BulkheadOptions())),
         permits_(config_.current().options.max_concurrent),
-        codel_(config_.current().codel) {}
+        codel_(config_.current().codel) {
+    const StdMutexLock lock(mu_);
+    hands_.Open();
+  }
 
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override { return config_.current().Fingerprint(); }
   std::string_view label() const override { return config_.current().options.label; }
   const ConfigWord* config_word() const override { return config_.word(); }
-  Verdict Judge(const View& view) const override;
-  Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
+  // Not inlined, for the thread's own hand: see ThreadSlot.
+  [[gnu::noinline]] Verdict Judge(const View& view) const override;
+  [[gnu::noinline]] Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
   void Void(Token token, Ticket* ticket) override;
-  void Settle(Token token, const Outcome& outcome) override;
+  [[gnu::noinline]] void Settle(Token token, const Outcome& outcome) override;
   void Park(Ticket& ticket) override;
   void Leave(Ticket& ticket) override;
   void Refused(const View&) override { refused_.fetch_add(1, std::memory_order_relaxed); }
@@ -77,7 +93,18 @@ class Compartment final : public BulkheadPolicy {
   [[gnu::cold, gnu::noinline]] Verdict JudgeClosely(const View& view) const;
   [[gnu::cold, gnu::noinline]] Verdict ReserveClosely(const View& view, Ticket& ticket);
   [[gnu::cold, gnu::noinline]] void PassOn(const Outcome& outcome);
+  [[gnu::cold, gnu::noinline]] void OpenHands();
 
+  // From the stripes, or from hands if there are none. False only if at some moment all were out.
+  bool TakeAny() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return permits_.TakeAny() || (RecallHands() && permits_.TakeAny());
+  }
+  // Whether `TakeAny` would.
+  bool Any() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return permits_.Any() || hands_.Any() || (RecallHands() && permits_.Any());
+  }
+  bool RecallHands() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ServeFromOwnHand(Wakeups& wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool NobodyIsAhead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return line_.waiting() == 0 && debt_ == 0;
   }
@@ -91,13 +118,19 @@ class Compartment final : public BulkheadPolicy {
   void Serve(Wakeups& wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ServeNext(Wakeups& wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellOfOverload(Notices* notices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool Quiet() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return NobodyIsAhead() && told_overloaded_ == Overloaded();
+  }
   void OpenIfQuiet() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (NobodyIsAhead() && told_overloaded_ == Overloaded()) permits_.Open();
+    if (Quiet()) permits_.Open();
   }
 
   const absl::Status check_;
   internal::Configuration<BulkheadConfig> config_;
-  internal::StripedPermits permits_;
+  // Mutable, since to judge may move free permits from hands into stripes.
+  mutable internal::StripedPermits permits_;
+  mutable PermitHands hands_;
+  mutable std::atomic<int64_t> hands_open_at_{kNever};  // while they are closed
   std::atomic<int64_t> refused_{0};
 
   mutable internal::StdMutex mu_;
@@ -111,7 +144,7 @@ class Compartment final : public BulkheadPolicy {
 };
 
 Verdict Compartment::Judge(const View& view) const {
-  if (!InLine(view.ticket) && permits_.MayTake()) [[likely]] {
+  if (!InLine(view.ticket) && (hands_.MayTake() || permits_.MayTake())) [[likely]] {
     return Verdict::Admit();
   }
   return JudgeClosely(view);
@@ -124,7 +157,7 @@ Verdict Compartment::JudgeClosely(const View& view) const {
     const Verdict verdict = Standing(*view.ticket, view, config);
     return verdict.rejects() ? verdict : Verdict::Admit();  // who waits asks `Reserve`
   }
-  if (NobodyIsAhead() && permits_.Any()) return Verdict::Admit();
+  if (NobodyIsAhead() && Any()) return Verdict::Admit();
   const bool room = line_.size() < config.max_queue || line_.LowestBelow(view.priority) != nullptr;
   return room ? Verdict::Admit() : Full();
 }
@@ -148,10 +181,44 @@ Verdict Compartment::Standing(const Ticket& ticket, const View& view,
 
 Verdict Compartment::Reserve(const View& view, Token& token, Ticket* ticket) {
   token = TokenOf(view.priority);
-  if (!InLine(ticket) && permits_.TryTake()) [[likely]] {
-    return Verdict::Admit();
+  if (!InLine(ticket)) [[likely]] {
+    const PermitHands::Answer in_hand = hands_.Take();
+    if (in_hand == PermitHands::Answer::kYes) [[likely]] {
+      return Verdict::Admit();
+    }
+    if (in_hand == PermitHands::Answer::kNo && permits_.TryTake()) {
+      if (view.now.nanos() >= hands_open_at_.load(std::memory_order_relaxed)) OpenHands();
+      return Verdict::Admit();
+    }
   }
   return ReserveClosely(view, *ticket);
+}
+
+// Whoever has the lock may be about to let somebody wait: the next call tries again.
+void Compartment::OpenHands() {
+  if (!mu_.try_lock()) return;
+  if (Quiet()) {
+    hands_.Open();
+    hands_open_at_.store(kNever, std::memory_order_relaxed);
+  }
+  mu_.unlock();
+}
+
+// Returns whether they were open, so that it is worth to look into the stripes again: a permit may
+// have gone from a hand into one of these meanwhile, too.
+bool Compartment::RecallHands() const {
+  if (!hands_.open()) return false;
+  permits_.Add(hands_.Recall());
+  hands_open_at_.store(Plus(latest_, kHandsRest).nanos(), std::memory_order_relaxed);
+  return true;
+}
+
+// What a recall has left there for this thread to bring.
+void Compartment::ServeFromOwnHand(Wakeups& wake) {
+  const int64_t own = hands_.TakeOwn();
+  if (own == 0) return;
+  permits_.Add(own);
+  Serve(wake);
 }
 
 Verdict Compartment::ReserveClosely(const View& view, Ticket& ticket) {
@@ -159,9 +226,10 @@ Verdict Compartment::ReserveClosely(const View& view, Ticket& ticket) {
   Wakeups wake;
   const StdMutexLock lock(mu_);
   latest_ = std::max(latest_, view.now);
+  ServeFromOwnHand(wake);
   switch (ticket.state()) {
     case State::kOut: {
-      if (NobodyIsAhead() && permits_.TakeAny()) return Verdict::Admit();
+      if (NobodyIsAhead() && TakeAny()) return Verdict::Admit();
       if (line_.size() >= config.max_queue) {
         Ticket* const displaced = line_.LowestBelow(view.priority);
         if (displaced == nullptr) return Full();
@@ -171,7 +239,7 @@ Verdict Compartment::ReserveClosely(const View& view, Ticket& ticket) {
       break;
     }
     case State::kParked:
-      if (NobodyIsAhead() && permits_.TakeAny()) {
+      if (NobodyIsAhead() && TakeAny()) {
         line_.Grant(ticket);
         return Verdict::Admit();
       }
@@ -231,19 +299,27 @@ void Compartment::Leave(Ticket& ticket) {
 }
 
 void Compartment::Settle(Token, const Outcome& outcome) {
-  if (permits_.Give()) PassOn(outcome);
+  const PermitHands::Answer in_hand = hands_.Give();
+  if (in_hand == PermitHands::Answer::kYes) [[likely]] {
+    return;
+  }
+  if (in_hand == PermitHands::Answer::kRecalled || permits_.Give()) PassOn(outcome);
 }
 
 void Compartment::PassOn(const Outcome& outcome) {
   Wakeups wake;
   const StdMutexLock lock(mu_);
   latest_ = std::max(latest_, outcome.ended);
+  ServeFromOwnHand(wake);
   Serve(wake);
   TellOfOverload(outcome.notices);
 }
 
 void Compartment::Serve(Wakeups& wake) {
-  if (!NobodyIsAhead()) permits_.Close();  // before looking for permits
+  if (!NobodyIsAhead()) {  // before looking for permits
+    RecallHands();
+    permits_.Close();
+  }
   if (debt_ > 0) debt_ -= permits_.TakeUpTo(debt_);
   while (line_.waiting() > 0 && permits_.TakeUpTo(1) == 1) ServeNext(wake);
   OpenIfQuiet();
@@ -285,8 +361,8 @@ BulkheadPolicy::Snapshot Compartment::snapshot() const {
   const StdMutexLock lock(mu_);
   Snapshot s;
   s.max_concurrent = config_.current().options.max_concurrent;
-  // What is given back while the stripes are added up may be counted twice.
-  const int64_t in_use = s.max_concurrent + debt_ - permits_.Free();
+  // What is given back while they are added up may be counted twice.
+  const int64_t in_use = s.max_concurrent + debt_ - permits_.Free() - hands_.Held();
   s.in_use = static_cast<int>(std::max<int64_t>(in_use, 0));
   s.waiting = static_cast<int>(line_.waiting());
   s.overloaded = Overloaded();

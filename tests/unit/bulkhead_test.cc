@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <memory>
+#include <thread>
 
 #include "redial/policies/retry.h"
 #include "redial/policy_set.h"
@@ -113,6 +116,93 @@ TEST(BulkheadTest, AHigherPriorityTakesThePlaceOfTheNewestOfTheLowest) {
   EXPECT_EQ(fourth.Ask(At(1)), kFull);
   EXPECT_EQ(low_first.woken, 1);
   EXPECT_EQ(middle.woken, 1);
+}
+
+// A call on a thread of its own, which stays until it is let go: it may keep the permit for its next.
+class IdleThread {
+ public:
+  explicit IdleThread(BulkheadPolicy& bulkhead)
+      : thread_([this, &bulkhead] {
+          Caller caller(bulkhead);
+          EXPECT_EQ(caller.Ask(At(0)), kAdmitted);
+          ran_ = true;
+          ran_.notify_all();
+          ends_.wait(false);
+          caller.End(At(0));
+          ended_ = true;
+          ended_.notify_all();
+          leaves_.wait(false);
+        }) {
+    ran_.wait(false);
+  }
+  ~IdleThread() {
+    End();
+    leaves_ = true;
+    leaves_.notify_all();
+    thread_.join();
+  }
+  void End() {
+    ends_ = true;
+    ends_.notify_all();
+    ended_.wait(false);
+  }
+
+ private:
+  std::atomic<bool> ran_ = false, ends_ = false, ended_ = false, leaves_ = false;
+  std::thread thread_;
+};
+
+TEST(BulkheadTest, WhatIdleThreadsHaveKeptIsForAll) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 3, .max_queue = 1});
+  std::deque<IdleThread> idle;
+  for (int i = 0; i < 3; ++i) idle.emplace_back(*bulkhead);
+  EXPECT_EQ(bulkhead->snapshot().in_use, 3);
+  idle[0].End();
+  idle[1].End();
+  EXPECT_EQ(bulkhead->snapshot().in_use, 1);
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead), d(*bulkhead);
+  EXPECT_EQ(a.Judge(At(1)), kAdmitted);
+  EXPECT_EQ(a.Ask(At(1)), kAdmitted);
+  EXPECT_EQ(b.Ask(At(1)), kAdmitted);
+  EXPECT_EQ(c.Ask(At(1)), kQueued);
+  EXPECT_EQ(d.Ask(At(1)), kFull);
+  idle[2].End();
+  EXPECT_EQ(c.woken, 1);
+  EXPECT_EQ(c.Ask(At(1)), kAdmitted);
+  EXPECT_EQ(bulkhead->snapshot().in_use, 3);
+}
+
+TEST(BulkheadTest, WithoutALineWhatIdleThreadsHaveKeptIsForAll) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 2, .max_queue = 0});
+  std::deque<IdleThread> idle;
+  for (int i = 0; i < 2; ++i) idle.emplace_back(*bulkhead);
+  for (IdleThread& thread : idle) thread.End();
+  // Long after the first recall threads may keep their permits again.
+  for (const int64_t ms : {0, 5, 100, 105, 200}) {
+    Caller a(*bulkhead), b(*bulkhead), c(*bulkhead);
+    EXPECT_EQ(a.Judge(At(ms)), kAdmitted);
+    EXPECT_EQ(a.Ask(At(ms)), kAdmitted);
+    EXPECT_EQ(b.Ask(At(ms)), kAdmitted);
+    EXPECT_EQ(c.Ask(At(ms)), kFull);
+    a.End(At(ms));
+    b.End(At(ms));
+    IdleThread another(*bulkhead);
+    another.End();
+    EXPECT_EQ(bulkhead->snapshot().in_use, 0);
+  }
+}
+
+// A lowered limit takes them too.
+TEST(BulkheadTest, ALoweredLimitTakesWhatIdleThreadsHaveKept) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 2, .max_queue = 0});
+  std::deque<IdleThread> idle;
+  for (int i = 0; i < 2; ++i) idle.emplace_back(*bulkhead);
+  for (IdleThread& thread : idle) thread.End();
+  ASSERT_TRUE(bulkhead->Reconfigure({.max_concurrent = 1, .max_queue = 0}).ok());
+  Caller a(*bulkhead), b(*bulkhead);
+  EXPECT_EQ(a.Ask(At(1)), kAdmitted);
+  EXPECT_EQ(b.Ask(At(1)), kFull);
+  EXPECT_EQ(bulkhead->snapshot().in_use, 1);
 }
 
 // A refused ticket is out of the line: to park it doesn't bring it back.

@@ -228,6 +228,37 @@ TEST(BulkheadThreadsTest, APermitThatComesBackMeetsWhoBeginsToWait) {
   EXPECT_EQ(bulkhead->snapshot().in_use, 0);
 }
 
+// As many threads as the bulkhead has permits are in at once, out of more, or as many as there are. So
+// nobody is ever refused, though each thread that is out may have kept a permit for its next call.
+TEST(BulkheadThreadsTest, WhatAThreadKeepsForItsNextCallHoldsNobodyUp) {
+  for (const int permits : {1, 2, kThreads - 1, kThreads, kThreads + 2}) {
+    const auto bulkhead = Bulkhead({.max_concurrent = permits, .max_queue = 0});
+    Running running;
+    std::atomic<int> inside = 0, refused = 0;
+    OnThreads([&](uint64_t t) {
+      for (uint64_t i = 0; i < 5000; ++i) {
+        while (inside.fetch_add(1) >= permits) {
+          --inside;
+          std::this_thread::yield();
+        }
+        Caller caller(*bulkhead);
+        if (caller.Ask(Now()) == Verdict::Admit()) {
+          running.Enter();
+          if (internal::Mix64(i * kThreads + t) % 32 == 0) std::this_thread::yield();
+          running.Exit();
+          caller.End(Now());
+        } else {
+          ++refused;
+        }
+        --inside;
+      }
+    });
+    EXPECT_EQ(refused, 0) << permits;
+    EXPECT_LE(running.most(), permits);
+    EXPECT_EQ(bulkhead->snapshot().in_use, 0);
+  }
+}
+
 // While the limit goes up and down. What runs when it is lowered goes on, so the highest one bounds
 // all; at the end the last one holds.
 TEST(BulkheadThreadsTest, AChangingLimitLosesNoPermit) {

@@ -16,9 +16,11 @@
 // keeps its place and is passed over. The beginning and end of an overload are told to observers
 // (`CallEvent::Type::kPolicyChanged`).
 //
-// Safe between threads. While nobody waits, a call that succeeds takes no lock, unless its processor
-// has none of the free permits: then it gets half of another's under one. While somebody waits each
-// call takes it, since the permit of one that ends is the next one's.
+// Safe between threads. While nobody waits, a call that succeeds takes no lock: a thread keeps a permit
+// for its next call, and others are by processor. If both are without one, the call gets half of another
+// processor's under a lock, or at last all that threads keep: so nobody waits or is refused for what
+// another thread doesn't use. While somebody waits each call takes the lock, since the permit of one that
+// ends is the next one's.
 #ifndef REDIAL_POLICIES_BULKHEAD_H_
 #define REDIAL_POLICIES_BULKHEAD_H_
 
