@@ -1,9 +1,14 @@
 // Theory of operation. One word holds how many attempts are in flight, the limit, and the limit's epoch,
 // which ends when the limit is lowered. `Reserve` raises the count if the limit allows it; `Void` and
 // `Settle` lower it, and see by the word whether the epoch that the attempt was admitted in still lasts.
-// If so, a success leaves its time with others of its thread, without a lock. The first success after
-// the window's end closes the window: takes the times out, asks the algorithm, and publishes the new
-// limit. What else is known stands behind the lock, and failures that count go there straight.
+// While less than half of the limit is in use, threads keep their places between two attempts, and write
+// nothing that others write (see BoundedCount). Such a place counts, but no window's peak can reach half
+// of the limit by it, which is all that is asked of a peak.
+//
+// If the epoch lasts, a success leaves its time with others of its thread, without a lock. The first
+// success after the window's end closes the window: takes the times out, asks the algorithm, and
+// publishes the new limit. What else is known stands behind the lock, and failures that count go there
+// straight.
 #include "redial/policies/adaptive_limit.h"
 
 #include <algorithm>
@@ -76,13 +81,15 @@ class Limiter final : public AdaptiveLimitPolicy {
         check_(Check(options)),
         options_(check_.ok() ? options : AdaptiveLimitOptions()),
         flights_(options_.initial_limit),
-        limit_(options_.initial_limit) {}
+        limit_(options_.initial_limit) {
+    flights_.OpenHands();
+  }
 
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override;
   Verdict Judge(const View& view) const override;
-  Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
-  void Void(Token token, Ticket* ticket) override;
+  [[gnu::noinline]] Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
+  [[gnu::noinline]] void Void(Token token, Ticket* ticket) override;
   // Not inlined, for what is the thread's own: see ThreadSlot.
   [[gnu::noinline]] void Settle(Token token, const Outcome& outcome) override;
   void Refused(const View& view) override;
@@ -256,6 +263,7 @@ void Limiter::BeginWindow(int64_t end) {
   drops_ = turned_down_ = 0;
   peak_.store(0, std::memory_order_relaxed);
   window_end_.store(end, std::memory_order_relaxed);
+  flights_.OpenHands();
 }
 
 double Limiter::UsualRtt() const {
@@ -267,7 +275,7 @@ AdaptiveLimitPolicy::Snapshot Limiter::snapshot() const {
   const StdMutexLock lock(mu_);
   const BoundedCount::Reading now = flights_.reading();
   return {.limit = now.limit,
-          .in_flight = now.count,
+          .in_flight = flights_.in_use(),
           .refused = refused_.load(std::memory_order_relaxed),
           .latest_rtt = Nanos(latest_rtt_),
           .usual_rtt = Nanos(UsualRtt())};

@@ -105,6 +105,8 @@ class PermitHands {
   void Open() {
     if (usable_) open_.store(true, std::memory_order_release);
   }
+  // Whether `Open` opens them.
+  bool usable() const { return usable_; }
   bool open() const { return open_.load(std::memory_order_relaxed); }
   // Closes them. Returns how many permits lay in hands: they are the caller's.
   [[nodiscard]] int64_t Recall() {

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "redial/policy_set.h"
 #include "tests/support/limit_load.h"
 #include "tests/support/machine_trace.h"
+#include "tests/support/other_thread.h"
 #include "tests/support/policy_view.h"
 
 namespace redial {
@@ -24,6 +26,7 @@ using testing::Hourly;
 using testing::kEnded;
 using testing::LimitLoad;
 using testing::MachineTrace;
+using testing::Other;
 using testing::Succeeds;
 
 constexpr absl::Duration kUsual = absl::Seconds(1);
@@ -329,6 +332,30 @@ TEST(AdaptiveLimitTest, ACallThatIsGivenUpGivesItsPlaceBack) {
     EXPECT_EQ(limit->snapshot().in_flight, 1);
   }
   EXPECT_EQ(limit->snapshot().in_flight, 0);
+}
+
+// What threads keep for their next attempt is no use of the limit: it doesn't let it grow, nor is anybody
+// refused for it.
+TEST(AdaptiveLimitTest, PlacesThatIdleThreadsKeepAreNotInFlight) {
+  const auto limit =
+      AdaptiveLimit(Hourly({.algorithm = LimitAlgorithm::kVegas, .initial_limit = 20}));
+  LimitLoad load(*limit);
+  std::deque<Other> others(4);
+  const auto keep_places = [&] {
+    for (Other& other : others) {
+      other.Do([&] { load.Settle(load.TakeAll(1), absl::Milliseconds(10)); });
+    }
+  };
+  keep_places();
+  EXPECT_EQ(limit->snapshot().in_flight, 0);
+  load.PlayWindow(9, absl::Milliseconds(10));
+  EXPECT_EQ(limit->snapshot().limit, 20) << "less than half of it was used";
+  keep_places();
+  load.PlayWindow(10, absl::Milliseconds(10));
+  EXPECT_EQ(limit->snapshot().limit, 20 + 1);
+  keep_places();
+  EXPECT_EQ(load.TakeAll().size(), 21u);
+  EXPECT_EQ(limit->snapshot().in_flight, 21);
 }
 
 }  // namespace

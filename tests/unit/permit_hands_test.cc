@@ -7,13 +7,12 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
-#include <functional>
 #include <mutex>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "src/core/mix.h"
+#include "tests/support/other_thread.h"
 #include "tests/support/processor.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/without_membarrier.h"
@@ -21,33 +20,8 @@
 namespace redial::internal {
 namespace {
 
+using testing::Other;
 using Answer = PermitHands::Answer;
-
-// A thread that does what it is told and lives until then.
-class Other {
- public:
-  ~Other() {
-    Do({});
-    thread_.join();
-  }
-  void Do(std::function<void()> what) {
-    what_ = std::move(what);
-    turn_ = true;
-    while (turn_) std::this_thread::yield();
-  }
-
- private:
-  std::function<void()> what_;
-  std::atomic<bool> turn_ = false;
-  std::thread thread_{[this] {
-    for (bool over = false; !over;) {
-      while (!turn_) std::this_thread::yield();
-      over = !what_;
-      if (!over) what_();
-      turn_ = false;
-    }
-  }};
-};
 
 TEST(PermitHandsTest, AHandKeepsOnePermit) {
   PermitHands hands;

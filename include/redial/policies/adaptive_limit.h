@@ -16,9 +16,10 @@
 // waits are welcome.
 //
 // Safe between threads, and exact: no attempt starts above the limit, however many threads ask. So all
-// of them write one word, the number of attempts in flight: an exact limit can't be striped. A success
-// takes no lock while a window lasts; after its end one takes it, unless another has it, to close the
-// window or to see that results are lacking.
+// of them write one word, the number of attempts in flight: an exact limit can't be striped. But while
+// less than half of it is in use, a thread keeps its place for its next attempt. A success takes no lock
+// while a window lasts; after its end one takes it, unless another has it, to close the window or to see
+// that results are lacking. So does the first attempt that finds half of the limit taken.
 #ifndef REDIAL_POLICIES_ADAPTIVE_LIMIT_H_
 #define REDIAL_POLICIES_ADAPTIVE_LIMIT_H_
 
