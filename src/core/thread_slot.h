@@ -33,7 +33,7 @@ inline constexpr int kThreadSlotUnasked = -2;
 #endif
 REDIAL_EXPORT extern constinit thread_local int slot_of_this_thread;
 
-REDIAL_EXPORT [[gnu::cold, gnu::noinline]] int AssignThreadSlot();
+[[gnu::cold, gnu::noinline]] REDIAL_EXPORT int AssignThreadSlot();
 
 // From 0 to `kThreadSlots` - 1, or kNoThreadSlot.
 inline int ThreadSlot() {
