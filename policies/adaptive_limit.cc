@@ -74,10 +74,10 @@ absl::Duration Nanos(double nanos) { return absl::Nanoseconds(std::round(nanos))
 class Limiter final : public AdaptiveLimitPolicy {
  public:
   explicit Limiter(const AdaptiveLimitOptions& options)
-      : AdaptiveLimitPolicy(
-            {.name = kName,
-             .capabilities = kJudgesFirst | kJudgesAgain | kReserves | kSettles | kCountsRefusals,
-             .rank = Rank::kBulkhead}),
+      : AdaptiveLimitPolicy({.name = kName,
+                             .capabilities = kJudgesFirst | kJudgesAgain | kReserves | kTakes |
+                                             kSettles | kCountsRefusals,
+                             .rank = Rank::kBulkhead}),
         check_(Check(options)),
         options_(check_.ok() ? options : AdaptiveLimitOptions()),
         flights_(options_.initial_limit),
@@ -88,9 +88,10 @@ class Limiter final : public AdaptiveLimitPolicy {
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override;
   Verdict Judge(const View& view) const override;
+  // Not inlined, like what follows, for what is the thread's own: see ThreadSlot.
   [[gnu::noinline]] Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
+  [[gnu::noinline]] bool Take(const View& view, Token& token) override;
   [[gnu::noinline]] void Void(Token token, Ticket* ticket) override;
-  // Not inlined, for what is the thread's own: see ThreadSlot.
   [[gnu::noinline]] void Settle(Token token, const Outcome& outcome) override;
   void Refused(const View& view) override;
 
@@ -162,6 +163,8 @@ Verdict Limiter::Judge(const View&) const {
 Verdict Limiter::Reserve(const View&, Token& token, Ticket*) {
   return flights_.Enter(token) ? Verdict::Admit() : Refuse();
 }
+
+bool Limiter::Take(const View&, Token& token) { return flights_.Enter(token); }
 
 void Limiter::Void(Token, Ticket*) { flights_.Leave(); }
 

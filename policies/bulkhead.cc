@@ -65,6 +65,7 @@ class Compartment final : public BulkheadPolicy {
   // Not inlined, for the thread's own hand: see ThreadSlot.
   [[gnu::noinline]] Verdict Judge(const View& view) const override;
   [[gnu::noinline]] Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
+  [[gnu::noinline]] bool Take(const View& view, Token& token) override;
   void Void(Token token, Ticket* ticket) override;
   [[gnu::noinline]] void Settle(Token token, const Outcome& outcome) override;
   void Park(Ticket& ticket) override;
@@ -78,8 +79,8 @@ class Compartment final : public BulkheadPolicy {
 
  private:
   static uint32_t CapabilitiesFor(const BulkheadOptions& options) {
-    const uint32_t common = kJudgesFirst | kReserves | kSettles | kQueues | kLeavesLinesOnly |
-                            kReconfigures | kCountsRefusals;
+    const uint32_t common = kJudgesFirst | kReserves | kTakes | kSettles | kQueues |
+                            kLeavesLinesOnly | kReconfigures | kCountsRefusals;
     return common | (options.counts == Counts::kCalls ? kCountsCalls : kJudgesAgain);
   }
   // A token is the priority, for a place in line should it be voided.
@@ -90,20 +91,23 @@ class Compartment final : public BulkheadPolicy {
     return ticket != nullptr && WaitLine::InLine(*ticket);
   }
 
+  bool TakeNear(const View& view);
   [[gnu::cold, gnu::noinline]] Verdict JudgeClosely(const View& view) const;
   [[gnu::cold, gnu::noinline]] Verdict ReserveClosely(const View& view, Ticket& ticket);
   [[gnu::cold, gnu::noinline]] void PassOn(const Outcome& outcome);
   [[gnu::cold, gnu::noinline]] void OpenHands();
+  [[gnu::cold, gnu::noinline]] void BringRecalled();
 
   // From the stripes, or from hands if there are none. False only if at some moment all were out.
   bool TakeAny() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return permits_.TakeAny() || (RecallHands() && permits_.TakeAny());
+    return permits_.TakeAny() || (RecallHands(latest_) && permits_.TakeAny());
   }
   // Whether `TakeAny` would.
-  bool Any() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return permits_.Any() || hands_.Any() || (RecallHands() && permits_.Any());
+  bool Any(Instant now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return permits_.Any() || hands_.Any() || (RecallHands(now) && permits_.Any());
   }
-  bool RecallHands() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  [[gnu::cold, gnu::noinline]] bool RecallHands(Instant now) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ServeFromOwnHand(Wakeups& wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool NobodyIsAhead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return line_.waiting() == 0 && debt_ == 0;
@@ -157,7 +161,7 @@ Verdict Compartment::JudgeClosely(const View& view) const {
     const Verdict verdict = Standing(*view.ticket, view, config);
     return verdict.rejects() ? verdict : Verdict::Admit();  // who waits asks `Reserve`
   }
-  if (NobodyIsAhead() && Any()) return Verdict::Admit();
+  if (NobodyIsAhead() && Any(std::max(latest_, view.now))) return Verdict::Admit();
   const bool room = line_.size() < config.max_queue || line_.LowestBelow(view.priority) != nullptr;
   return room ? Verdict::Admit() : Full();
 }
@@ -181,17 +185,30 @@ Verdict Compartment::Standing(const Ticket& ticket, const View& view,
 
 Verdict Compartment::Reserve(const View& view, Token& token, Ticket* ticket) {
   token = TokenOf(view.priority);
-  if (!InLine(ticket)) [[likely]] {
-    const PermitHands::Answer in_hand = hands_.Take();
-    if (in_hand == PermitHands::Answer::kYes) [[likely]] {
-      return Verdict::Admit();
-    }
-    if (in_hand == PermitHands::Answer::kNo && permits_.TryTake()) {
-      if (view.now.nanos() >= hands_open_at_.load(std::memory_order_relaxed)) OpenHands();
-      return Verdict::Admit();
-    }
+  if (!InLine(ticket) && TakeNear(view)) [[likely]] {
+    return Verdict::Admit();
   }
   return ReserveClosely(view, *ticket);
+}
+
+bool Compartment::Take(const View& view, Token& token) {
+  token = TokenOf(view.priority);
+  return TakeNear(view);
+}
+
+// The one in this thread's hand, or one of this processor's.
+bool Compartment::TakeNear(const View& view) {
+  const PermitHands::Answer in_hand = hands_.Take();
+  if (in_hand == PermitHands::Answer::kYes) [[likely]] {
+    return true;
+  }
+  if (in_hand == PermitHands::Answer::kRecalled) {
+    BringRecalled();
+    return false;
+  }
+  if (!permits_.TryTake()) return false;
+  if (view.now.nanos() >= hands_open_at_.load(std::memory_order_relaxed)) OpenHands();
+  return true;
 }
 
 // Whoever has the lock may be about to let somebody wait: the next call tries again.
@@ -206,11 +223,17 @@ void Compartment::OpenHands() {
 
 // Returns whether they were open, so that it is worth to look into the stripes again: a permit may
 // have gone from a hand into one of these meanwhile, too.
-bool Compartment::RecallHands() const {
+bool Compartment::RecallHands(Instant now) const {
   if (!hands_.open()) return false;
   permits_.Add(hands_.Recall());
-  hands_open_at_.store(Plus(latest_, kHandsRest).nanos(), std::memory_order_relaxed);
+  hands_open_at_.store(Plus(now, kHandsRest).nanos(), std::memory_order_relaxed);
   return true;
+}
+
+void Compartment::BringRecalled() {
+  Wakeups wake;
+  const StdMutexLock lock(mu_);
+  ServeFromOwnHand(wake);
 }
 
 // What a recall has left there for this thread to bring.
@@ -263,7 +286,11 @@ void Compartment::StandInLine(Ticket& ticket, const View& view) {
 void Compartment::Void(Token token, Ticket* ticket) {
   Wakeups wake;
   const StdMutexLock lock(mu_);
-  GiveBack(*ticket, PriorityOf(token));
+  if (ticket == nullptr) {
+    permits_.Add(1);
+  } else {
+    GiveBack(*ticket, PriorityOf(token));
+  }
   Serve(wake);
 }
 
@@ -317,7 +344,7 @@ void Compartment::PassOn(const Outcome& outcome) {
 
 void Compartment::Serve(Wakeups& wake) {
   if (!NobodyIsAhead()) {  // before looking for permits
-    RecallHands();
+    RecallHands(latest_);
     permits_.Close();
   }
   if (debt_ > 0) debt_ -= permits_.TakeUpTo(debt_);

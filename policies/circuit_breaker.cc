@@ -57,6 +57,7 @@ class Breaker final : public CircuitBreakerPolicy {
   const ConfigWord* config_word() const override { return config_.word(); }
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
+  bool Take(const View& view, Token& token) override;
   void Void(Token token, Ticket* ticket) override;
   void Settle(Token token, const Outcome& outcome) override;
 
@@ -83,7 +84,7 @@ class Breaker final : public CircuitBreakerPolicy {
   static constexpr Token kUncounted = 0;
 
   static uint32_t CapabilitiesFor(const CircuitBreakerOptions& options) {
-    const uint32_t common = kJudgesFirst | kReserves | kSettles | kReconfigures;
+    const uint32_t common = kJudgesFirst | kReserves | kTakes | kSettles | kReconfigures;
     return common |
            (options.counts == CircuitBreakerOptions::Counts::kCalls ? kCountsCalls : kJudgesAgain);
   }
@@ -189,6 +190,12 @@ Verdict Breaker::Reserve(const View& view, Token& token, Ticket*) {
     default:
       return ReserveProbe(view, token);
   }
+}
+
+bool Breaker::Take(const View&, Token& token) {
+  const uint64_t gate = gate_.load(std::memory_order_acquire);
+  token = gate >> kGenerationShift << 1;
+  return (gate & kGateMask) == kAdmit;
 }
 
 Verdict Breaker::ReserveProbe(const View& view, Token& token) {

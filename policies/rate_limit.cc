@@ -97,6 +97,7 @@ class Limit final : public RateLimitPolicy {
   const ConfigWord* config_word() const override { return config_.word(); }
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
+  bool Take(const View& view, Token& token) override;
   void Void(Token token, Ticket* ticket) override;
   void Leave(Ticket& ticket) override;
   void Refused(const View&) override { refused_.fetch_add(1, std::memory_order_relaxed); }
@@ -112,8 +113,8 @@ class Limit final : public RateLimitPolicy {
   static constexpr Token kFresh = 1;
 
   static uint32_t CapabilitiesFor(const RateLimitOptions& options) {
-    const uint32_t common =
-        kJudgesFirst | kReserves | kQueues | kLeavesLinesOnly | kReconfigures | kCountsRefusals;
+    const uint32_t common = kJudgesFirst | kReserves | kTakes | kQueues | kLeavesLinesOnly |
+                            kReconfigures | kCountsRefusals;
     return common |
            (options.counts == RateLimitOptions::Counts::kCalls ? kCountsCalls : kJudgesAgain);
   }
@@ -210,6 +211,18 @@ Verdict Limit::Reserve(const View& view, Token& token, Ticket* ticket) {
   return NotBefore(start);
 }
 
+// One that surely needn't wait.
+bool Limit::Take(const View& view, Token& token) {
+  const Config& config = config_.Of(view.config);
+  const int64_t now = view.now.nanos();
+  int64_t due = due_.load(std::memory_order_acquire);
+  if (!config.pace.SurelyFree(due, now) || &config != &config_.current()) return false;
+  const int64_t next = config.pace.Next(due, now);
+  token = TokenOf(next) | kFresh;
+  return due_.compare_exchange_strong(due, next, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed);
+}
+
 Verdict Limit::TakeTurn(const Config& config, const View& view, Token& token, Ticket& ticket) {
   const int64_t note = ticket.note();
   const int64_t start = StartOf(config, note);
@@ -224,7 +237,7 @@ Verdict Limit::TakeTurn(const Config& config, const View& view, Token& token, Ti
 void Limit::Void(Token token, Ticket* ticket) {
   if (token == kKept) return;
   if ((token & kFresh) != 0 && GiveBack(TurnOf(token))) return;
-  Wait(*ticket, TurnOf(token));
+  if (ticket != nullptr) Wait(*ticket, TurnOf(token));
 }
 
 void Limit::Leave(Ticket& ticket) {

@@ -103,9 +103,11 @@ struct Failure {
   // Filled by a call.
   std::string operation = {};
   std::string target = {};
-  ReasonSet reasons = {};                       // everything that spoke against another attempt
-  Reason why = Reason::kNone;                   // the one that decided
-  std::optional<absl::Duration> retry_at = {};  // when the refuser would next admit, from now
+  ReasonSet reasons = {};      // everything that spoke against another attempt
+  Reason why = Reason::kNone;  // the one that decided
+  // When the refuser would next admit, from now. Of a call that was refused before its first attempt, and
+  // from 10 ms on, rounded up to a millisecond.
+  std::optional<absl::Duration> retry_at = {};
   std::vector<AttemptRecord> attempts = {};
 
   friend bool operator==(const Failure&, const Failure&) = default;

@@ -16,10 +16,11 @@
 // policy admits, it calls `Reserve` on those that reserve, in the set's canonical order, all or
 // nothing; each reservation then ends in exactly one of `Void` (never launched) and `Settle`
 // (launched, and acknowledged). With kReservesAgain, first attempts are settled without having been
-// reserved, with a token of 0. A policy that queues also gets the candidate's ticket with `Reserve`;
-// after that, `Park` says that another policy holds the candidate up, and `Leave` comes exactly once,
-// when the candidate has launched or vanished; with kLeavesLinesOnly, it comes where there is something
-// to leave. `Void` comes before `Leave`, which comes before `Settle`.
+// reserved, with a token of 0. With kTakes, `Take` may come in the place of the first `Judge` and
+// `Reserve`. A policy that queues also gets the candidate's ticket with `Reserve`; after that, `Park` says
+// that another policy holds the candidate up, and `Leave` comes exactly once, when the candidate has
+// launched or vanished; with kLeavesLinesOnly, it comes where there is something to leave. `Void` comes
+// before `Leave`, which comes before `Settle`.
 //
 // What `Reserve` would reject, or delay past the deadline, `Judge` rejects too, in the same state and
 // for the same view; `Reserve` decides races only. So a set with one more policy is never more
@@ -32,7 +33,7 @@
 // attempts that were still in flight then are settled later, as aborted.
 //
 // An exception that `Judge`, `Reserve`, `Propose`, `Disrupt` or `IsFailure` lets through (a predicate
-// of the user's) ends the call and gives everything back. `Void`, `Settle`, `Park`, `Leave`,
+// of the user's) ends the call and gives everything back. `Take`, `Void`, `Settle`, `Park`, `Leave`,
 // `Refused` and `Conclude` don't throw.
 //
 // A configuration is immutable, and replaced as a whole where it can be (`config`); state is shared
@@ -61,7 +62,7 @@
 
 namespace redial {
 
-// Eight bytes of the policy's own between `Reserve` and `Void` or `Settle`: a generation, a permit,
+// Eight bytes of the policy's own between `Reserve` or `Take` and `Void` or `Settle`: a generation, a permit,
 // a cost.
 using Token = uint64_t;
 
@@ -119,6 +120,10 @@ class REDIAL_EXPORT Policy {
     // With kQueues: a ticket whose note is 0 stands in no line, and needs no `Leave`. Not for lines that
     // keep no note (`TicketQueue`).
     kLeavesLinesOnly = 1u << 19,
+    // With kReserves: Take, for calls that nothing speaks against. Not asked where another who reserves for
+    // the first attempt hasn't it, where one counts calls, and where two of rank kRateLimit or above reserve:
+    // what these give others lack, and it would have to be given back.
+    kTakes = 1u << 20,
   };
 
   struct Traits {
@@ -158,7 +163,12 @@ class REDIAL_EXPORT Policy {
   virtual Verdict Judge(const View& view) const;
   // Takes what the attempt needs, or answers why not. `ticket` is set for a policy that queues.
   virtual Verdict Reserve(const View& view, Token& token, Ticket* ticket);
-  // Undoes `Reserve` exactly.
+  // For a first attempt, in the place of `Judge` and `Reserve`, which nearly always admit: takes what it
+  // needs at once and answers true, or false, with nothing done, where they would object or have to look
+  // closely; then they are asked. What it took is voided and settled like what `Reserve` gave, without a
+  // ticket. Doesn't throw.
+  virtual bool Take(const View& view, Token& token);
+  // Undoes `Reserve` or `Take` exactly; `ticket` is null after `Take`.
   virtual void Void(Token token, Ticket* ticket);
   // Gives back what the attempt held and learns from it; an aborted outcome proves nothing.
   virtual void Settle(Token token, const Outcome& outcome);

@@ -41,12 +41,11 @@ class REDIAL_EXPORT PolicySet {
 
   struct Member {
     Policy* policy;
-    uint64_t identity;              // of its random draws
-    int place;                      // its own in `all`
-    int slot;                       // its place among those that hold a token; -1 if it holds none
-    int queue;                      // its place among those that queue; -1 if it doesn't
-    size_t config;                  // its place among those that have one; kNoConfig if it has none
-    const ConfigWord* config_word;  // the policy's; null if it has none
+    uint64_t identity;  // of its random draws
+    int place;          // its own in `all`
+    int slot;           // its place among those that hold a token; -1 if it holds none
+    int queue;          // its place among those that queue; -1 if it doesn't
+    size_t config;      // its place among those that have one; kNoConfig if it has none
     bool counts_calls;
     bool leaves_lines_only;
   };
@@ -69,14 +68,13 @@ class REDIAL_EXPORT PolicySet {
   // With a token, or kSettles: of attempts, and of calls.
   Members settlers() const { return rep_->settlers; }
   Members call_settlers() const { return rep_->call_settlers; }
-  Members reconfigured() const { return rep_->reconfigured; }
   Members refusal_counters() const { return rep_->refusal_counters; }
   Members concluders() const { return rep_->concluders; }
   Members proposers() const { return rep_->proposers; }
   Members disruptors() const { return rep_->disruptors; }
   Members examiners() const { return rep_->examiners; }
   Members observers() const { return rep_->observers; }
-  const Member* asker() const { return rep_->askers.empty() ? nullptr : rep_->askers.data(); }
+  const Member* asker() const { return rep_->askers.empty() ? nullptr : rep_->askers.first; }
   int slots() const { return rep_->slots; }
   int queues() const { return rep_->queues; }
   bool retries() const { return rep_->retries; }
@@ -88,6 +86,17 @@ class REDIAL_EXPORT PolicySet {
 
  private:
   friend class CallMachine;
+  // As a span, but ready to be walked.
+  struct List {
+    const Member* first = nullptr;
+    const Member* last = nullptr;
+
+    const Member* begin() const { return first; }
+    const Member* end() const { return last; }
+    bool empty() const { return first == last; }
+    size_t size() const { return static_cast<size_t>(last - first); }
+    operator Members() const { return Members(first, size()); }  // NOLINT
+  };
   struct Rep {
     // What every call looks at comes first.
     int slots = 0;
@@ -96,8 +105,16 @@ class REDIAL_EXPORT PolicySet {
     bool hedges = false;
     bool never_waits = false;
     bool wants_distinct_endpoints = false;
-    Members reconfigured, judges_first, reservers_first, queuers, proposers, examiners, settlers,
-        call_settlers, concluders, disruptors, observers, judges_again, reservers_again,
+    // All who reserve for a first attempt may take instead, and at most one of them takes what others
+    // then lack.
+    bool takes = false;
+    // Those who must be asked for their configuration: they publish none.
+    List undisclosed;
+    // Where configurations are published, in the order of `Member::config`; a word that holds nothing for
+    // those who publish none.
+    std::vector<const ConfigWord*> config_words;
+    List judges_only, takers, judges_first, reservers_first, queuers, proposers, examiners,
+        settlers, call_settlers, concluders, disruptors, observers, judges_again, reservers_again,
         refusal_counters, askers, all;
     absl::Duration tick_interval = absl::InfiniteDuration();
     // What the lists lie in, each after the other.

@@ -88,16 +88,22 @@ class Deadline {
   }
   static constexpr Deadline AfterNanos(Instant now, int64_t nanos) {
     if (nanos < 0) return Past();
-    const Instant at = Plus(now, nanos);
-    if (at.nanos() == kNever || at.is_virtual() != now.is_virtual()) return Never();
-    return Deadline(at);
+    int64_t at = 0;
+    if (__builtin_add_overflow(now.nanos(), nanos, &at) || at == kNever) return Never();
+    if (Instant::FromNanos(at).is_virtual() && !now.is_virtual()) return Never();
+    return Deadline(Instant::FromNanos(at));
   }
 
   constexpr bool is_never() const { return nanos_ == kNever; }
   constexpr bool is_past() const { return nanos_ == kPast; }
 
   // True from the deadline's own instant on.
-  constexpr bool expired(Instant now) const { return nanos_ != kNever && nanos_ <= now.nanos(); }
+  constexpr bool expired(Instant now) const {
+    if (nanos_ > now.nanos()) [[likely]] {
+      return false;
+    }
+    return nanos_ != kNever;
+  }
 
   // What is left at `now`: zero once expired, infinite for `Never()`.
   absl::Duration remaining(Instant now) const {

@@ -23,7 +23,7 @@ bool IsObserved(const CallContext& context) {
 CallEnd RunPlain(const CallDriver::Parts& parts, const CallMachine::Started& start) {
   CallMachine& machine = parts.machine;
   Runtime& runtime = parts.context.runtime;
-  const Attempt first(1, start.kind, start.until, parts.context.options.stop, runtime);
+  const Attempt first(1, start.kind, start.until(), parts.context.options.stop, runtime);
   const AttemptResult result = parts.attempt(first);
   const Instant ended = runtime.Now();
   if (!result.status->ok()) return CallDriver(parts).GoOnAfter(first, result, ended);
@@ -42,12 +42,16 @@ CallEnd RunPlain(const CallDriver::Parts& parts, const CallMachine::Started& sta
   return HedgedFirst(parts, start.id, parts.machine.Next().until).Run(start);
 }
 
-CallEnd RunFirst(const CallDriver::Parts& parts) {
+[[gnu::always_inline]] inline CallEnd RunFirst(const CallDriver::Parts& parts) {
   CallMachine& machine = parts.machine;
-  const CallMachine::Started* const start = machine.BeginAtOnce(parts.began);
-  if (start == nullptr) return CallDriver(parts).GoOn(machine.Next());
+  const CallMachine::Beginning beginning = machine.BeginAtOnce(parts.began);
+  const CallMachine::Started* const start = beginning.started;
+  if (start == nullptr) [[unlikely]] {
+    if (!beginning.refused) return CallDriver(parts).GoOn(machine.Next());
+    return {CallDriver::ErrorWithoutAttempt(parts, beginning.why)};
+  }
   if (MayDisrupt(parts.context)) {
-    const Fault fault = machine.Disrupt(*start);
+    const Fault fault = machine.Disrupt(start->id, start->kind);
     if (!fault.none()) return CallDriver(parts).GoOnWith(*start, fault);
   }
   return MayHedge(parts.context) ? RunHedged(parts, *start) : RunPlain(parts, *start);

@@ -52,7 +52,7 @@ CallEnd CallDriver::GoOnWith(const CallMachine::Started& start, const Fault& fau
   return GoOn({.type = CallMachine::Action::Type::kStart,
                .kind = start.kind,
                .id = start.id,
-               .until = start.until});
+               .until = start.until()});
 }
 
 CallEnd CallDriver::GoOnAfter(const Attempt& first, const AttemptResult& result, Instant ended) {

@@ -71,6 +71,9 @@ class CallDriver final : public AttemptNotes::Listener, public WaitGuest, public
   // The same, where it returned a value that counts as a failure, as the machine knows.
   CallEnd GoOnAfterFailedValue();
 
+  // Of a call that ended before its first attempt, which needs no driver.
+  [[gnu::cold]] static absl::Status ErrorWithoutAttempt(const Parts& parts, Reason why);
+
   // What the attempt on this thread does.
   void Connecting(std::string_view address) override;
   void Connected(std::string_view address) override;

@@ -69,8 +69,8 @@ AttemptResult CallDriver::RunServing(const Attempt& attempt, Disruption* disrupt
 // thread's alone.
 Disruption* CallDriver::DisruptionOf(const CallMachine::Action& start, int slot) {
   if (context_.policies.disruptors().empty()) return nullptr;
-  const Fault fault = foreseen_ ? *std::exchange(foreseen_, std::nullopt)
-                                : machine_->Disrupt({start.id, start.kind, start.until});
+  const Fault fault =
+      foreseen_ ? *std::exchange(foreseen_, std::nullopt) : machine_->Disrupt(start.id, start.kind);
   if (disruptions_ == nullptr) {
     if (fault.none()) return nullptr;
     disruptions_ = std::make_unique<Disruptions>();

@@ -29,6 +29,19 @@ Sent Worst(Sent a, Sent b) {
   return weight(a) < weight(b) ? b : a;
 }
 
+// How the call ended, as far as the machine knows. Returns the status's code, which is `code` unless it ran
+// out of time or was stopped.
+absl::StatusCode TellEnd(const CallMachine& machine, Instant began, Deadline deadline, Reason why,
+                         absl::StatusCode code, Failure& failure) {
+  const Instant now = machine.now();
+  failure.elapsed = now - began;
+  failure.reasons = machine.reasons();
+  failure.why = why;
+  if (const auto next = machine.next_admission()) failure.retry_at = *next - now;
+  if (why == Reason::kCancelled) return absl::StatusCode::kCancelled;
+  return deadline.expired(now) ? absl::StatusCode::kDeadlineExceeded : code;
+}
+
 }  // namespace
 
 void CallDriver::KeepFailure(const Attempt& attempt, const AttemptNotes* notes,
@@ -96,32 +109,34 @@ AttemptRecord CallDriver::RecordOfSuccess(const Attempt& attempt, Instant starte
   return record;
 }
 
-absl::Status CallDriver::Error(Reason why) {
-  const Instant now = machine_->now();
+absl::Status CallDriver::ErrorWithoutAttempt(const Parts& parts, Reason why) {
   Failure failure;
-  failure.sent = Sent::kNo;  // until an attempt shows otherwise
-  absl::StatusCode code = absl::StatusCode::kUnavailable;
-  if (failures_ != nullptr) {
-    code = failures_->last_status.code();
-    failure = std::move(failures_->last);
-    failure.attempts = std::move(failures_->records);
+  failure.sent = Sent::kNo;
+  const absl::StatusCode code = TellEnd(parts.machine, parts.began, parts.deadline, why,
+                                        absl::StatusCode::kUnavailable, failure);
+  // Those of one millisecond share a status. Nobody comes too early for it, nor a tenth later.
+  if (failure.retry_at && *failure.retry_at >= absl::Milliseconds(10)) {
+    failure.retry_at = absl::Ceil(*failure.retry_at, absl::Milliseconds(1));
   }
+  return RefusalStatus(code, parts.context.options.operation, parts.context.target, failure);
+}
+
+absl::Status CallDriver::Error(Reason why) {
+  if (failures_ == nullptr) {
+    return ErrorWithoutAttempt(
+        {context_, attempt_, *machine_, waker_, notices_, began_, deadline_, seed_}, why);
+  }
+  Failure failure = std::move(failures_->last);
+  failure.sent = Sent::kNo;  // until an attempt shows otherwise
+  failure.attempts = std::move(failures_->records);
   for (const AttemptRecord& record : failure.attempts) {
     failure.sent = Worst(failure.sent, record.sent);
   }
-  if (why == Reason::kCancelled) {
-    code = absl::StatusCode::kCancelled;
-  } else if (deadline_.expired(now)) {
-    code = absl::StatusCode::kDeadlineExceeded;
-  }
   failure.declared = false;
-  failure.elapsed = now - began_;
-  failure.reasons = machine_->reasons();
-  failure.why = why;
-  if (auto next = machine_->next_admission()) failure.retry_at = *next - now;
+  const absl::StatusCode code =
+      TellEnd(*machine_, began_, deadline_, why, failures_->last_status.code(), failure);
 
   const std::string_view operation = context_.options.operation;
-  if (failures_ == nullptr) return RefusalStatus(code, operation, context_.target, failure);
   failure.operation = std::string(operation);
   failure.target = std::string(context_.target);
   return WithFailure(

@@ -13,7 +13,7 @@ CallDriver& HedgedFirst::Driver() noexcept {
 CallEnd HedgedFirst::Run(const CallMachine::Started& start) {
   CallMachine& machine = parts_.machine;
   Runtime& runtime = parts_.context.runtime;
-  Attempt first(1, start.kind, start.until, parts_.context.options.stop, runtime);
+  Attempt first(1, start.kind, start.until(), parts_.context.options.stop, runtime);
   first.set_stop(this);
   first.set_notes(&notes_);
   FirstException left;

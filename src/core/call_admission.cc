@@ -29,11 +29,12 @@ void CallMachine::Enter(Instant now) {
   begun_ = true;
   view_.began = view_.now = now;
   configs_[PolicySet::kNoConfig] = nullptr;
-  size_t i = 0;
-  for (const auto& member : policies_.reconfigured) {
-    configs_[i++] = member.config_word != nullptr
-                        ? member.config_word->load(std::memory_order_acquire)
-                        : member.policy->CurrentConfig();
+  const void** config = configs_.data();
+  for (const ConfigWord* const word : policies_.config_words) {
+    *config++ = word->load(std::memory_order_acquire);
+  }
+  for (const auto& member : policies_.undisclosed) {
+    configs_[member.config] = member.policy->CurrentConfig();
   }
 }
 
@@ -45,23 +46,29 @@ void CallMachine::Begin(Instant now) {
 
 // Nearly every call comes through here and through AttemptDone: what they call is inlined, which saves
 // a tenth of a call that succeeds.
-[[gnu::flatten]] const CallMachine::Started* CallMachine::BeginAtOnce(Instant now) {
+[[gnu::flatten]] CallMachine::Beginning CallMachine::BeginAtOnce(Instant now) {
   Enter(now);
   if (view_.deadline.expired(now)) [[unlikely]] {
     Step();
-    return nullptr;
+    return {};
   }
-  Verdict verdict = Restrict(JudgeAll(AttemptKind::kFirst));
-  if (verdict.admits(now)) [[likely]] {
-    verdict = TryToLaunch();
+  Verdict verdict;
+  if (!policies_.takes || !TakeAndLaunch()) {
+    verdict = Restrict(JudgeAll(AttemptKind::kFirst));
+    if (verdict.admits(now)) [[likely]] {
+      verdict = TryToLaunch();
+    }
+  }
+  if (verdict.rejects()) [[unlikely]] {
+    return {.refused = true, .why = RefuseFirst(verdict)};
   }
   if (!verdict.admits(now)) [[unlikely]] {
     candidate_.active = candidate_.considered = true;
     Refuse(verdict);
-    return nullptr;
+    return {};
   }
   if (candidate_.active) Step();  // a hedge that is due at once
-  return &live_[0];
+  return {.started = &live_[0]};
 }
 
 void CallMachine::Step() {
@@ -93,7 +100,7 @@ void CallMachine::Consider() {
     return;
   }
   const Live& live = live_[live_count_ - 1];
-  Push(Action::Type::kStart, live.kind, Reason::kNone, live.id, live.until);
+  Push(Action::Type::kStart, live.kind, Reason::kNone, live.id, live.until());
 }
 
 // What was reserved for a candidate; voids it unless the candidate is launched, also when a policy
@@ -160,12 +167,41 @@ class CallMachine::Reservation {
   uint32_t granted_ = 0;  // a bit for each of them
 };
 
-Verdict CallMachine::TryToLaunch() {
+// Of a first attempt that nothing speaks against. False, with nothing done, if that isn't certain.
+bool CallMachine::TakeAndLaunch() {
+  for (const auto& member : policies_.judges_only) {
+    Address(member);
+    if (member.policy->Judge(view_).kind() != Verdict::Kind::kAdmit) return false;
+  }
+  const Proposal proposal = ProposeAll();
+  Live& live = live_[0];
+  ClearTokens(live);
+  for (const auto& member : policies_.takers) {
+    Address(member);
+    if (member.policy->Take(view_, live.tokens[member.slot])) [[likely]] {
+      continue;
+    }
+    for (const auto* taken = policies_.takers.begin(); taken != &member; ++taken) {
+      taken->policy->Void(live.tokens[taken->slot], nullptr);
+    }
+    return false;
+  }
+  live.held = static_cast<uint8_t>(policies_.takers.size());
+  outstanding_ += live.held;
+  Launch(live, proposal);
+  return true;
+}
+
+void CallMachine::ClearTokens(Live& live) const {
   static_assert(PolicySet::kMaxPolicies == 16);
-  Live& live = live_[live_count_];
   // In halves, whose size the compiler knows.
   std::fill_n(live.tokens.begin(), 8, 0);
   if (policies_.slots > 8) std::fill_n(live.tokens.begin() + 8, 8, 0);
+}
+
+Verdict CallMachine::TryToLaunch() {
+  Live& live = live_[live_count_];
+  ClearTokens(live);
   const bool first = candidate_.kind == AttemptKind::kFirst;
   const auto reservers = first ? policies_.reservers_first : policies_.reservers_again;
   if (!reservers.empty()) return ReserveAndLaunch(live, reservers);
@@ -193,16 +229,14 @@ Verdict CallMachine::JudgeAll(AttemptKind kind) {
   rejected_ = 0;
   latest_delay_ = view_.now;
   first_end_ = Deadline::Never();
+  view_.has_ticket = false;
+  view_.ticket = nullptr;
+  const bool shows_tickets = candidate_.kind == kind && candidate_.entered != 0;
   Verdict joined = EnginesOwn(kind);
   const bool first = kind == AttemptKind::kFirst;
   for (const auto& member : first ? policies_.judges_first : policies_.judges_again) {
     Address(member);
-    if (candidate_.kind == kind) {
-      ShowTicket(member);
-    } else {
-      view_.has_ticket = false;
-      view_.ticket = nullptr;
-    }
+    if (shows_tickets) ShowTicket(member);
     const Verdict verdict = member.policy->Judge(view_);
     if (verdict.kind() == Verdict::Kind::kAdmit) [[likely]] {
       continue;
@@ -261,13 +295,13 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
   live.id = next_id_++;
   live.kind = kind;
   live.aborted = false;
-  live.started = view_.now;
+  live.started_nanos = view_.now.nanos();
   if (kind == AttemptKind::kRetry) live.follows = last_->code;
-  live.until = view_.deadline;
+  Deadline until = view_.deadline;
   if (proposal.attempt_timeout_nanos != Proposal::kNone) {
-    live.until =
-        Earlier(live.until, Deadline::AfterNanos(view_.now, proposal.attempt_timeout_nanos));
+    until = Earlier(until, Deadline::AfterNanos(view_.now, proposal.attempt_timeout_nanos));
   }
+  live.set_until(until);
   ++live_count_;
   ++view_.attempts;
   view_.answer = Answer::kNone;
@@ -282,10 +316,18 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
   }
 }
 
+Reason CallMachine::RefuseFirst(const Verdict& verdict) {
+  Drop();
+  TellRefusers();
+  if (verdict.has_next()) next_admission_ = verdict.at();
+  Decide(verdict.reason(), nullptr);
+  return verdict.reason();
+}
+
 [[gnu::noinline]] void CallMachine::Refuse(const Verdict& verdict) {
   if (verdict.rejects()) {
     Drop();
-    if (rejected_ != 0 && !NobodyWantedIt(reasons_)) TellRefusers();
+    TellRefusers();
     if (candidate_.kind == AttemptKind::kHedge) return;  // the attempts in flight go on
     if (verdict.has_next()) next_admission_ = verdict.at();
     FinishFailed(verdict.reason());
@@ -303,6 +345,7 @@ void CallMachine::Launch(Live& live, const Proposal& proposal) {
 }
 
 void CallMachine::TellRefusers() {
+  if (rejected_ == 0 || NobodyWantedIt(reasons_)) return;
   view_.has_ticket = false;
   for (const auto& member : policies_.refusal_counters) {
     if ((rejected_ >> member.place & 1) == 0) continue;

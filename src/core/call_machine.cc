@@ -27,20 +27,11 @@ Outcome Abandoned(Instant started, Instant now) {
 
 }  // namespace
 
-CallMachine::CallMachine(const PolicySet& policies, const Config& config)
-    : policies_(*policies.rep_), wake_(config.wake) {
-  view_.idempotent = config.idempotent;
-  view_.deadline = config.deadline;
-  view_.seed = config.seed;
-  view_.notices = config.notices;
-  view_.priority = config.priority;
-}
-
 [[gnu::cold, gnu::noinline]] void CallMachine::Abandon() {
   Drop();
   view_.notices = nullptr;
   for (int i = 0; i < live_count_; ++i) {
-    Outcome abandoned = Abandoned(live_[i].started, view_.now);
+    Outcome abandoned = Abandoned(live_[i].started(), view_.now);
     Identify(live_[i], abandoned);
     SettleAll(live_[i], abandoned);
   }
@@ -122,11 +113,11 @@ CallMachine::Action CallMachine::Next() {
   return action;
 }
 
-Fault CallMachine::Disrupt(const Started& start) {
+Fault CallMachine::Disrupt(int id, AttemptKind kind) {
   // As it was: others may have been launched since. The rest of the view is set for each question.
   const absl::Cleanup restore = [this, attempts = view_.attempts] { view_.attempts = attempts; };
-  view_.attempts = start.id;
-  view_.kind = start.kind;
+  view_.attempts = id;
+  view_.kind = kind;
   view_.has_ticket = false;
   view_.ticket = nullptr;
   Fault joined;
@@ -162,7 +153,7 @@ int CallMachine::Find(int id) const {
 }
 
 void CallMachine::Identify(const Live& live, Outcome& outcome) {
-  outcome.started = live.started;
+  outcome.started = live.started();
   outcome.kind = live.kind;
   if (live.kind == AttemptKind::kRetry) outcome.follows = live.follows;
 }
@@ -229,13 +220,18 @@ void CallMachine::TellConcluders(Conclusion& end) {
   }
 }
 
-void CallMachine::Finish(Reason reason, int winner, const Outcome* outcome) {
+// The call's result is certain.
+void CallMachine::Decide(Reason reason, const Outcome* outcome) {
   delivered_ = true;
   Drop();
   if (holds_call_) SettleCall(reason, outcome);
   if (!policies_.concluders.empty()) Conclude(reason, outcome);
   if (reason == Reason::kNone) reasons_ = ReasonSet();
   reasons_.Add(reason);
+}
+
+void CallMachine::Finish(Reason reason, int winner, const Outcome* outcome) {
+  Decide(reason, outcome);
   // Also at the deadline: of several attempts that ran until then, the first to be acknowledged has timed
   // out, and the others prove nothing. A call that runs out of time once must not count against the
   // peer for each hedge, least of all for one that had a moment; what had its attempt timeout has ended

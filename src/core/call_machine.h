@@ -15,7 +15,7 @@
 //   - Each kStart is answered by one AttemptDone with its id, whenever the attempt has returned.
 //     kAbort asks for that to be soon.
 //   - kAsk is answered by Answered with its id, or never.
-//   - kDeliver comes exactly once; kDone after every started attempt was acknowledged.
+//   - kDeliver comes exactly once, but not where BeginAtOnce has refused; kDone after every started attempt was acknowledged.
 //   - Late, duplicate and spurious events are ignored, and `now` never runs backwards.
 //   - Destroying the machine at any time gives everything back: running attempts are settled as
 //     aborted, tickets leave their queues, and a call that had no result yet is concluded without one.
@@ -67,13 +67,24 @@ class CallMachine {
     Deadline until;                 // kStart: the attempt's deadline; kWait
   };
 
+  // Nothing of it is constructed: calls make room for several, and few need more than one.
   struct Started {
     int id;
     AttemptKind kind;
-    Deadline until;
+    int64_t until_bits;  // a Deadline's
+
+    Deadline until() const { return std::bit_cast<Deadline>(until_bits); }
+    void set_until(Deadline until) { until_bits = std::bit_cast<int64_t>(until); }
   };
 
-  CallMachine(const PolicySet& policies, const Config& config);
+  CallMachine(const PolicySet& policies, const Config& config)
+      : policies_(*policies.rep_), wake_(config.wake) {
+    view_.idempotent = config.idempotent;
+    view_.deadline = config.deadline;
+    view_.seed = config.seed;
+    view_.notices = config.notices;
+    view_.priority = config.priority;
+  }
   CallMachine(const CallMachine&) = delete;
   CallMachine& operator=(const CallMachine&) = delete;
   // Gives everything back, as `Abandon`.
@@ -82,9 +93,15 @@ class CallMachine {
   }
 
   void Begin(Instant now);
-  // In place of Begin, for nearly every call: one whose first attempt starts at once. Returns that
-  // attempt, with id 0, which is answered like that of a kStart. Null: go on as after Begin.
-  const Started* BeginAtOnce(Instant now);
+  // In place of Begin, for nearly every call: one whose first attempt starts at once, or is refused. The
+  // attempt has id 0 and is answered like that of a kStart. A call that is refused is over for the reason
+  // `why`, and there is no action to take. With neither, go on as after Begin.
+  struct Beginning {
+    const Started* started = nullptr;
+    bool refused = false;
+    Reason why = Reason::kNone;
+  };
+  Beginning BeginAtOnce(Instant now);
   void Tick(Instant now);
   void Wake(Instant now);
   void Cancel(Instant now);
@@ -100,7 +117,7 @@ class CallMachine {
   Action Next();
   // What policies want to go wrong with the attempt that starts. For the driver, once for each of them,
   // where the set has disruptors.
-  Fault Disrupt(const Started& start);
+  Fault Disrupt(int id, AttemptKind kind);
 
   // Whether `Next` has more to say than kWait and kDone.
   bool has_actions() const { return out_head_ < out_count_; }
@@ -128,7 +145,9 @@ class CallMachine {
     bool aborted;
     uint8_t held;              // how many of its tokens were reserved
     absl::StatusCode follows;  // of a retry
-    Instant started;
+    int64_t started_nanos;
+
+    Instant started() const { return Instant::FromNanos(started_nanos); }
     alignas(16) std::array<Token, PolicySet::kMaxPolicies> tokens;
   };
   // One for each policy that queues, made for the first candidate that reserves: what a call that
@@ -171,6 +190,8 @@ class CallMachine {
   void Advance(Instant now) { view_.now = std::max(view_.now, now); }
   void Step();
   void Consider();
+  bool TakeAndLaunch();
+  void ClearTokens(Live& live) const;
   Verdict TryToLaunch();
   Verdict ReserveAndLaunch(Live& live, PolicySet::Members reservers);
   Verdict JudgeAll(AttemptKind kind);
@@ -213,7 +234,10 @@ class CallMachine {
   void ConcludeFailed(Conclusion& end);
   void ConcludeLeft();
   void TellConcluders(Conclusion& end);
+  // The call's first attempt, without an action.
+  Reason RefuseFirst(const Verdict& verdict);
   // `outcome`: the winner's, or of the failure that the call ends with; null if there is none.
+  void Decide(Reason reason, const Outcome* outcome);
   void Finish(Reason reason, int winner, const Outcome* outcome);
   void FinishFailed(Reason reason) { Finish(reason, -1, last_ ? &*last_ : nullptr); }
   void Push(Action::Type type, AttemptKind kind, Reason reason, int id,

@@ -11,15 +11,11 @@
 #include "absl/strings/cord.h"
 #include "absl/time/time.h"
 #include "src/core/failure_codec.h"
-#include "src/core/short_text.h"
 #include "src/core/status.h"
 #include "src/core/strings.h"
 
 namespace redial {
 namespace {
-
-// No longer than 15 bytes: a longer one would allocate.
-constexpr std::string_view kTypeUrl = "redial/failure";
 
 constexpr std::array<std::string_view, 11> kPhaseNames = {
     "none",   "resolve", "connect", "handshake", "write",  "read",
@@ -53,7 +49,7 @@ std::string_view SentName(Sent sent) {
 }
 
 std::optional<Failure> FailureOf(const absl::Status& status) {
-  const auto payload = status.GetPayload(internal::ToAbsl(kTypeUrl));
+  const auto payload = status.GetPayload(internal::ToAbsl(internal::kFailureUrl));
   if (!payload.has_value()) return std::nullopt;
   if (const auto flat = payload->TryFlat(); flat.has_value()) {
     return internal::DecodeFailure(internal::ToStd(*flat), internal::ToStd(status.message()));
@@ -63,22 +59,7 @@ std::optional<Failure> FailureOf(const absl::Status& status) {
 
 absl::Status WithFailure(absl::Status status, const Failure& failure) {
   if (status.ok()) return status;
-  status.SetPayload(internal::ToAbsl(kTypeUrl), internal::EncodeFailure(failure));
-  return status;
-}
-
-absl::Status internal::RefusalStatus(absl::StatusCode code, std::string_view operation,
-                                     std::string_view target, const Failure& refusal) {
-  ShortText text;
-  text.Append(operation);
-  if (!operation.empty() && !target.empty()) text.Append(" ");
-  text.Append(target);
-  text.Append(" was not attempted: ");
-  text.Append(ReasonText(refusal.why));
-  const std::string_view message = text.view();
-  absl::Status status(code, ToAbsl(message));
-  status.SetPayload(ToAbsl(kTypeUrl),
-                    EncodeRefusal(refusal, operation.size(), target.size(), message));
+  status.SetPayload(internal::ToAbsl(internal::kFailureUrl), internal::EncodeFailure(failure));
   return status;
 }
 

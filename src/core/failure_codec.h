@@ -18,6 +18,9 @@
 
 namespace redial::internal {
 
+// Of the payload. No longer than 15 bytes: a longer one would allocate.
+inline constexpr std::string_view kFailureUrl = "redial/failure";
+
 absl::Cord EncodeFailure(const Failure& failure);
 // The same without operation and target, of which only their sizes are kept: they are what `message`
 // begins with, with a space between them. Most refusals then fit where a cord allocates nothing.

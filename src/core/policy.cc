@@ -18,6 +18,7 @@ const void* Policy::CurrentConfig() const {
 const ConfigWord* Policy::config_word() const { return nullptr; }
 Verdict Policy::Judge(const View&) const { return Verdict::Admit(); }
 Verdict Policy::Reserve(const View&, Token&, Ticket*) { return Verdict::Admit(); }
+bool Policy::Take(const View&, Token&) { return false; }
 void Policy::Void(Token, Ticket*) {}
 void Policy::Settle(Token, const Outcome&) {}
 void Policy::Refused(const View&) {}

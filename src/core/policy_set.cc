@@ -15,6 +15,9 @@
 namespace redial {
 namespace {
 
+// What is read in the place of a word, of a policy that must be asked.
+const ConfigWord kUnpublished{nullptr};
+
 bool Has(const Policy& policy, uint32_t capability) {
   return (policy.traits().capabilities & capability) != 0;
 }
@@ -33,6 +36,8 @@ constexpr struct {
      " has kReservesAgain without kReserves, which reserves"},
     {Policy::kLeavesLinesOnly, Policy::kQueues,
      " has kLeavesLinesOnly without kQueues, which gives tickets"},
+    {Policy::kTakes, Policy::kReserves,
+     " has kTakes without kReserves, which it is a shortcut for"},
 };
 
 absl::Status CheckCapabilities(const Policy& policy) {
@@ -41,6 +46,11 @@ absl::Status CheckCapabilities(const Policy& policy) {
       return absl::InvalidArgumentError(
           absl::StrCat(internal::ToAbsl(policy.name()), need.complaint));
     }
+  }
+  if (Has(policy, Policy::kTakes) && Has(policy, Policy::kReservesAgain)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(internal::ToAbsl(policy.name()),
+                     " has kTakes, which is for first attempts, and kReservesAgain, which isn't"));
   }
   if (Has(policy, Policy::kCountsCalls) && Has(policy, Policy::kReservesAgain)) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -95,6 +105,18 @@ void SortCanonically(PolicyList& policies) {
   });
 }
 
+// Whether a first attempt may take what it needs in one go. Where two take what is scarce, the first
+// would have to give it back for the second, and another call might have missed it meanwhile: these judge
+// first.
+bool MayTake(PolicySet::Members reservers) {
+  int scarce = 0;
+  for (const auto& member : reservers) {
+    if (!Has(*member.policy, Policy::kTakes) || member.counts_calls) return false;
+    if (member.policy->traits().rank >= Rank::kRateLimit) ++scarce;
+  }
+  return scarce <= 1;
+}
+
 }  // namespace
 
 // Lists of those who are asked for the same. They lie side by side, in the order in which a call goes
@@ -111,11 +133,18 @@ void PolicySet::Rep::Gather(const std::vector<Member>& everybody) {
   const auto settles = [](bool calls) {
     return [calls](const Member& m) { return m.slot >= 0 && m.counts_calls == calls; };
   };
+  const auto must_be_asked = [](const Member& member) {
+    return member.config != kNoConfig && member.policy->config_word() == nullptr;
+  };
+  const auto only_judges = [](const Member& member) {
+    return Has(*member.policy, Policy::kJudgesFirst) && !Has(*member.policy, Policy::kTakes);
+  };
   const struct {
-    Members Rep::* list;
+    List Rep::* list;
     std::function<bool(const Member&)> belongs;
   } lists[] = {
-      {&Rep::reconfigured, with(Policy::kReconfigures)},
+      {&Rep::judges_only, only_judges},
+      {&Rep::takers, with(Policy::kTakes)},
       {&Rep::judges_first, with(Policy::kJudgesFirst)},
       {&Rep::reservers_first, reserves_but(Policy::kReservesAgain)},
       {&Rep::queuers, with(Policy::kQueues)},
@@ -130,13 +159,14 @@ void PolicySet::Rep::Gather(const std::vector<Member>& everybody) {
       {&Rep::refusal_counters, with(Policy::kCountsRefusals)},
       {&Rep::observers, with(Policy::kObserves)},
       {&Rep::askers, with(Policy::kAsks)},
+      {&Rep::undisclosed, must_be_asked},
       {&Rep::all, [](const Member&) { return true; }},
   };
   members.reserve(std::size(lists) * everybody.size());
   for (const auto& each : lists) {
     const size_t begin = members.size();
     std::copy_if(everybody.begin(), everybody.end(), std::back_inserter(members), each.belongs);
-    this->*each.list = absl::MakeConstSpan(members.data() + begin, members.size() - begin);
+    this->*each.list = {members.data() + begin, members.data() + members.size()};
   }
 }
 
@@ -149,7 +179,6 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
   std::vector<Member> all;
   uint64_t previous = 0;
   uint64_t ordinal = 0;
-  size_t configs = 0;
   for (const PolicyPtr& owner : policies) {
     Policy& policy = *owner;
     const uint64_t fingerprint = policy.Fingerprint();
@@ -162,10 +191,13 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
                    .place = static_cast<int>(all.size()),
                    .slot = has_token ? rep->slots++ : -1,
                    .queue = Has(policy, Policy::kQueues) ? rep->queues++ : -1,
-                   .config = has_config ? configs++ : kNoConfig,
-                   .config_word = has_config ? policy.config_word() : nullptr,
+                   .config = has_config ? rep->config_words.size() : kNoConfig,
                    .counts_calls = Has(policy, Policy::kCountsCalls),
                    .leaves_lines_only = Has(policy, Policy::kLeavesLinesOnly)});
+    if (has_config) {
+      const ConfigWord* const word = policy.config_word();
+      rep->config_words.push_back(word != nullptr ? word : &kUnpublished);
+    }
     rep->retries |= Has(policy, Policy::kRetries);
     rep->never_waits |= Has(policy, Policy::kNeverWaits);
     rep->hedges |= Has(policy, Policy::kHedges);
@@ -173,6 +205,7 @@ absl::StatusOr<PolicySet> PolicySet::Create(PolicyList policies) {
     rep->tick_interval = std::min(rep->tick_interval, policy.tick_interval());
   }
   rep->Gather(all);
+  rep->takes = MayTake(rep->reservers_first);
   rep->owners = std::move(policies);
   return PolicySet(std::shared_ptr<const Rep>(std::move(rep)));
 }

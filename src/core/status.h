@@ -41,8 +41,8 @@ REDIAL_EXPORT absl::Status ErrnoStatus(int error, Failure failure);
 absl::Status ErrnoStatus(int error, Phase phase, std::string_view what);
 
 // A call that was refused before its first attempt: "PING tcp://cache:6379 was not attempted: circuit
-// breaker open". `refusal` leaves operation and target out. A refusal must be cheap, since there are
-// many when a server is down: what is allocated is what an `absl::Status` with text and payload needs.
+// breaker open". `refusal` leaves operation and target out. Refusals of a thread that
+// say the same, one after the other, share a status and allocate nothing.
 absl::Status RefusalStatus(absl::StatusCode code, std::string_view operation,
                            std::string_view target, const Failure& refusal);
 

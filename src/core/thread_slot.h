@@ -23,7 +23,8 @@
 namespace redial::internal {
 
 inline constexpr int kThreadSlots = 32;
-// Of threads that found none left, and of those whose end has begun.
+// Of threads that found none left, and of those that gave theirs back at their end. (One that first asks
+// later than that, from a pthread key's destructor, keeps the number for good.)
 inline constexpr int kNoThreadSlot = -1;
 inline constexpr int kThreadSlotUnasked = -2;
 

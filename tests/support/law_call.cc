@@ -33,17 +33,22 @@ LawCall::LawCall(const PolicySet& policies, CallMachine::Config config)
 
 void LawCall::Begin(Instant now, bool at_once) {
   begun_ = true;
-  const CallMachine::Started* first = nullptr;
+  CallMachine::Beginning beginning;
   if (at_once) {
-    first = machine_->BeginAtOnce(now);
+    beginning = machine_->BeginAtOnce(now);
   } else {
     machine_->Begin(now);
   }
+  if (beginning.refused) {
+    TakeDeliver(
+        {.type = CallMachine::Action::Type::kDeliver, .reason = beginning.why, .until = {}});
+  }
+  const CallMachine::Started* const first = beginning.started;
   if (first != nullptr) {
     TakeStart({.type = CallMachine::Action::Type::kStart,
                .kind = first->kind,
                .id = first->id,
-               .until = first->until},
+               .until = first->until()},
               now);
   }
   Drain(now);

@@ -127,8 +127,9 @@ Verdict LawAsker::Judge(const View& view) const {
 }
 
 LawBreaker::LawBreaker(int failures, int64_t open_for)
-    : LawPolicy({.name = "LawBreaker", .capabilities = kJudges | kHolds, .rank = Rank::kBreaker},
-                absl::StrCat(failures, "/", open_for)),
+    : LawPolicy(
+          {.name = "LawBreaker", .capabilities = kJudges | kHolds | kTakes, .rank = Rank::kBreaker},
+          absl::StrCat(failures, "/", open_for)),
       failures_(failures),
       open_for_(open_for) {}
 
@@ -158,6 +159,14 @@ Verdict LawBreaker::Reserve(const View& view, Token& token, Ticket*) {
   token = generation_;
   ++held_;
   return verdict;
+}
+
+bool LawBreaker::Take(const View&, Token& token) {
+  std::lock_guard lock(mu_);
+  if (mode_ != Mode::kClosed) return false;
+  token = generation_;
+  ++held_;
+  return true;
 }
 
 void LawBreaker::Void(Token token, Ticket*) {

@@ -142,6 +142,7 @@ class LawBreaker final : public LawPolicy {
   LawBreaker(int failures, int64_t open_for);
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
+  bool Take(const View& view, Token& token) override;
   void Void(Token token, Ticket* ticket) override;
   void Settle(Token token, const Outcome& outcome) override;
   std::string Audit(bool idle) const override;

@@ -64,6 +64,16 @@ Verdict LawShipped::Reserve(const View& view, Token& token, Ticket* ticket) {
   return verdict;
 }
 
+bool LawShipped::Take(const View& view, Token& token) {
+  const bool judged = !Judges(view) || policy_->Judge(view).kind() == Verdict::Kind::kAdmit;
+  const std::string before = alone_ ? State() : "";
+  const bool took = policy_->Take(view, token);
+  if (took) held_.fetch_add(1, std::memory_order_relaxed);
+  if (alone_ && took && !judged) Complain("it took what it refuses to judge");
+  if (alone_ && !took && State() != before) Complain("it took nothing, and changed");
+  return took;
+}
+
 void LawShipped::Void(Token token, Ticket* ticket) {
   held_.fetch_sub(1, std::memory_order_relaxed);
   policy_->Void(token, ticket);

@@ -28,6 +28,7 @@ class LawShipped final : public LawPolicy {
   const ConfigWord* config_word() const override { return policy_->config_word(); }
   Verdict Judge(const View& view) const override;
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
+  bool Take(const View& view, Token& token) override;
   void Void(Token token, Ticket* ticket) override;
   void Settle(Token token, const Outcome& outcome) override;
   void Refused(const View& view) override { policy_->Refused(view); }

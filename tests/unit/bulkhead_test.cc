@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <thread>
@@ -11,6 +12,8 @@
 #include "redial/policies/retry.h"
 #include "redial/policy_set.h"
 #include "tests/support/machine_trace.h"
+#include "tests/support/other_thread.h"
+#include "tests/support/without_membarrier.h"
 #include "tests/unit/bulkhead_kit.h"
 
 namespace redial {
@@ -190,6 +193,32 @@ TEST(BulkheadTest, WithoutALineWhatIdleThreadsHaveKeptIsForAll) {
     another.End();
     EXPECT_EQ(bulkhead->snapshot().in_use, 0);
   }
+}
+
+// What a recall couldn't get comes with the next call of the thread that has it, also where that one is
+// refused: without the barrier, which it was given at first, it gets nothing of other threads.
+TEST(BulkheadDeathTest, WhatARecallMissedComesWithTheThreadsNextCall) {
+  const auto serves = [] {
+    const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_queue = 1});
+    testing::Other other;
+    other.Do([&] {
+      Caller caller(*bulkhead);
+      caller.Ask(At(0));
+      caller.End(At(0));
+    });
+    if (!testing::ForbidMembarrier()) return false;
+    Caller waits(*bulkhead);
+    if (waits.Ask(At(1)) != kQueued) return false;
+    bool took = true;
+    other.Do([&] {
+      View view;
+      view.now = At(2);
+      Token token = 0;
+      took = bulkhead->Take(view, token);
+    });
+    return !took && waits.woken == 1 && waits.Ask(At(2)) == kAdmitted;
+  };
+  EXPECT_EXIT(std::_Exit(serves() ? 0 : 1), ::testing::ExitedWithCode(0), "");
 }
 
 // A lowered limit takes them too.

@@ -14,6 +14,7 @@
 #include "redial/socket.h"
 #include "redial/source.h"
 #include "src/core/call_machine.h"
+#include "src/core/status.h"
 #include "tests/unit/counted_calls.h"
 
 namespace redial {
@@ -194,21 +195,36 @@ TEST_F(CountingTest, ACallThatSucceedsAllocatesNothing) {
   EXPECT_EQ(seen.waits, 0);
 }
 
-// When a server is down there are many. Abseil's status takes three: itself, its text, and the list of its
-// payloads.
-TEST_F(CountingTest, ABreakersRefusalAllocatesNoMoreThanItsStatus) {
+// When a server is down there are many, and they share a status. The first takes what Abseil's status does:
+// itself, its text, and the list of its payloads.
+TEST_F(CountingTest, BreakersRefusalsThatSayTheSameAllocateOneStatus) {
   const auto breaker = CircuitBreaker();
   breaker->Force(CircuitBreakerPolicy::Override::kForcedOpen);
   auto policies = PolicySet::Create({Retry(), breaker});
   ASSERT_TRUE(policies.ok()) << policies.status();
-  const CallOptions options{.operation = "nothing", .timeout = absl::Seconds(1)};
+  CallOptions options{.operation = "nothing", .timeout = absl::Seconds(1)};
   const auto call = [&] {
     EXPECT_FALSE(Call(options, *policies, [] { return absl::OkStatus(); }).ok());
   };
   call();  // the thread's first seed is drawn from the kernel
-  const Counts seen = CountsOf(call);
-  EXPECT_EQ(seen.allocations, 3);
-  EXPECT_EQ(seen.clock_reads, 1);
+  options.operation = "something else";
+  const Counts first = CountsOf(call);
+  EXPECT_EQ(first.allocations, 3);
+  EXPECT_EQ(first.clock_reads, 1);
+  EXPECT_EQ(CountsOf(call).allocations, 0);
+}
+
+// Nor does one that names a later time: nobody has the earlier status any more.
+TEST_F(CountingTest, ARefusalThatNamesAnotherTimeAllocatesNothing) {
+  const auto refuse = [](absl::Duration retry_at) {
+    Failure failure;
+    failure.why = Reason::kBreakerOpen;
+    failure.retry_at = retry_at;
+    return internal::RefusalStatus(absl::StatusCode::kUnavailable, "PING", "tcp://a:1", failure);
+  };
+  EXPECT_FALSE(refuse(absl::Milliseconds(30)).ok());
+  const Counts later = CountsOf([&] { EXPECT_FALSE(refuse(absl::Milliseconds(29)).ok()); });
+  EXPECT_EQ(later.allocations, 0);
 }
 
 TEST_F(CountingTest, ABreakersRefusalAllocatesNothingInTheEngine) {

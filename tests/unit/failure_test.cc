@@ -9,6 +9,8 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -134,6 +136,45 @@ TEST(FailureCodec, ARefusalFindsItsOperationInTheMessage) {
     status = internal::RefusalStatus(absl::StatusCode::kUnavailable, operation, target, without);
     EXPECT_EQ(FailureOf(status), f);
   }
+}
+
+// When a server is down there are many of them.
+TEST(Refusals, ThatSayTheSameShareAStatus) {
+  Failure f;
+  f.why = Reason::kBreakerOpen;
+  const auto refuse = [&](std::string_view operation, absl::Duration retry_at) {
+    f.retry_at = retry_at;
+    return internal::RefusalStatus(absl::StatusCode::kUnavailable, operation, "tcp://a:1", f);
+  };
+  const absl::Status first = refuse("PING", absl::Seconds(3));
+  const absl::Status same = refuse("PING", absl::Seconds(3));
+  EXPECT_EQ(first.message().data(), same.message().data());
+  const absl::Status later = refuse("PING", absl::Seconds(2));
+  const absl::Status other = refuse("GET", absl::Seconds(2));
+  EXPECT_EQ(FailureOf(first)->retry_at, absl::Seconds(3));  // as it was
+  EXPECT_EQ(FailureOf(later)->retry_at, absl::Seconds(2));
+  EXPECT_EQ(FailureOf(other)->operation, "GET");
+  EXPECT_EQ(other.message(), "GET tcp://a:1 was not attempted: circuit breaker open");
+  absl::Status mine = refuse("GET", absl::Seconds(2));
+  mine.SetPayload("mine", absl::Cord("x"));
+  EXPECT_FALSE(refuse("GET", absl::Seconds(2)).GetPayload("mine").has_value());
+}
+
+TEST(Refusals, AreMadeAlsoAtTheVeryEndOfAThread) {
+  struct AtTheEnd {
+    ~AtTheEnd() {
+      message = std::string(
+          internal::RefusalStatus(absl::StatusCode::kUnavailable, "PING", "", {}).message());
+    }
+    std::string& message;
+  };
+  std::string message;
+  std::thread([&] {
+    static thread_local AtTheEnd at_the_end{message};  // made first, so it goes last
+    EXPECT_EQ(internal::RefusalStatus(absl::StatusCode::kUnavailable, "GET", "", {}).message(),
+              "GET was not attempted: no reason");
+  }).join();
+  EXPECT_EQ(message, "PING was not attempted: no reason");
 }
 
 TEST(FailureCodec, ARefusalWhoseMessageWasReplacedLosesNoMore) {

@@ -45,6 +45,10 @@ TEST(PolicySet, SaysWhatIsWrongWithAList) {
             "Plain has kReservesAgain without kReserves, which reserves");
   EXPECT_EQ(Refusal({Make(Policy::kReserves | Policy::kLeavesLinesOnly)}),
             "Plain has kLeavesLinesOnly without kQueues, which gives tickets");
+  EXPECT_EQ(Refusal({Make(Policy::kTakes)}),
+            "Plain has kTakes without kReserves, which it is a shortcut for");
+  EXPECT_EQ(Refusal({Make(Policy::kReserves | Policy::kTakes | Policy::kReservesAgain)}),
+            "Plain has kTakes, which is for first attempts, and kReservesAgain, which isn't");
   EXPECT_EQ(
       Refusal({Make(Policy::kReserves | Policy::kReservesAgain | Policy::kCountsCalls)}),
       "Plain has kCountsCalls, which reserves with the first attempt, and kReservesAgain, which "

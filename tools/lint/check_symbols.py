@@ -61,6 +61,9 @@ STATE_ALLOWED = [
     r"(guard variable for )?redial::runtime_internal::ReportOverflows\(\)::installed",
     # That c-ares was initialised, which it wants once in a process.
     r"(guard variable for )?redial::internal::\(anonymous namespace\)::LibraryReady\(\)::kReady",
+    # Per thread: the latest refusal, which those that say the same share, and that the thread ends.
+    r"(guard variable for )?redial::internal::\(anonymous namespace\)::Shared\(.*\)::latest",
+    r"redial::internal::\(anonymous namespace\)::thread_ends",
     # Per thread: its look at the kernel's clock. Whether the processor's counter can be relied on.
     r"redial::runtime_internal::\(anonymous namespace\)::clock_of_this_thread",
     r"(guard variable for )?redial::runtime_internal::\(anonymous namespace\)::Look\(\)::invariant",
