@@ -24,9 +24,9 @@
 //
 // What `Reserve` would reject, or delay past the deadline, `Judge` rejects too, in the same state and
 // for the same view; `Reserve` decides races only. So a set with one more policy is never more
-// lenient: a policy that delays a candidate can't hide that another would refuse it. A queue that is full tells by
-// `View::has_ticket` who stands in it already, and by `View::ticket` how. A verdict of Blocked comes
-// from `Reserve`, with a ticket that somebody will wake, or from a policy that asks a person.
+// lenient: a policy that delays a candidate can't hide that another would refuse it. A queue that is full
+// tells by `View::has_ticket` who stands in it already, and by `View::ticket` how. A verdict of Blocked
+// comes from `Reserve`, with a ticket that somebody will wake, or from a policy that asks a person.
 //
 // A rejection drops the candidate. `Refused` tells those who rejected it, once. When the call's result
 // is certain, `Conclude` comes, once as well, and after the `Settle` of the attempt that decided it;
@@ -62,8 +62,8 @@
 
 namespace redial {
 
-// Eight bytes of the policy's own between `Reserve` or `Take` and `Void` or `Settle`: a generation, a permit,
-// a cost.
+// Eight bytes of the policy's own between `Reserve` or `Take` and `Void` or `Settle`: a generation, a
+// permit, a cost.
 using Token = uint64_t;
 
 // A pointer to an immutable configuration. Whoever replaces it stores with release.
@@ -120,9 +120,9 @@ class REDIAL_EXPORT Policy {
     // With kQueues: a ticket whose note is 0 stands in no line, and needs no `Leave`. Not for lines that
     // keep no note (`TicketQueue`).
     kLeavesLinesOnly = 1u << 19,
-    // With kReserves: Take, for calls that nothing speaks against. Not asked where another who reserves for
-    // the first attempt hasn't it, where one counts calls, and where two of rank kRateLimit or above reserve:
-    // what these give others lack, and it would have to be given back.
+    // With kReserves: Take, for calls that nothing speaks against. Not asked where another who reserves
+    // for the first attempt hasn't it, where one counts calls, and where two of rank kRateLimit or above
+    // reserve: what these give others lack, and it would have to be given back.
     kTakes = 1u << 20,
   };
 

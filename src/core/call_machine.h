@@ -15,7 +15,8 @@
 //   - Each kStart is answered by one AttemptDone with its id, whenever the attempt has returned.
 //     kAbort asks for that to be soon.
 //   - kAsk is answered by Answered with its id, or never.
-//   - kDeliver comes exactly once, but not where BeginAtOnce has refused; kDone after every started attempt was acknowledged.
+//   - kDeliver comes exactly once, but not where BeginAtOnce has refused; kDone after every started
+//     attempt was acknowledged.
 //   - Late, duplicate and spurious events are ignored, and `now` never runs backwards.
 //   - Destroying the machine at any time gives everything back: running attempts are settled as
 //     aborted, tickets leave their queues, and a call that had no result yet is concluded without one.

@@ -27,8 +27,8 @@
 // did. So a hand that isn't busy can be emptied, and no permit is taken twice. A busy one is skipped, and
 // nobody waits for it (its thread may be one that a real-time thread keeps from running). What lies in it
 // isn't lost: whoever leaves a section and a permit in the hand looks whether the hands are closed,
-// and if so takes the owner's lock, empties his own hand (`TakeOwn`), and serves who waits. Take does so with
-// what it saw in its section. Give looks again, after busy = false: if that came before its barrier, the
+// and if so takes the owner's lock, empties his own hand (`TakeOwn`), and serves who waits. Take does so
+// with what it saw in its section. Give looks again, after busy = false: if that came before its barrier, the
 // recall has seen all of it; if after, the look comes after it too, and finds the hands closed. The
 // lock orders the rest: a recall is over before the hands open again.
 //
