@@ -247,13 +247,13 @@ TEST_F(CallTest, ObserversSeeEverythingInOrder) {
 TEST_F(CallTest, ACallThatQueuesIsWokenInItsTurn) {
   auto permit = std::make_shared<testing::OnePermit>();
   const PolicySet set = Set({permit});
-  permit->Take();
+  permit->TakeAway();
   runtime_.After(absl::Seconds(2), [&] { permit->GiveBack(); });
   EXPECT_THAT(Call({}, set, [] { return absl::OkStatus(); }), IsOk());
   EXPECT_EQ(runtime_.elapsed(), absl::Seconds(2));
   EXPECT_EQ(permit->free(), 1);
 
-  permit->Take();
+  permit->TakeAway();
   const absl::Status status =
       Call({.timeout = absl::Seconds(3)}, set, [] { return absl::OkStatus(); });
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded));

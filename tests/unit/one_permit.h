@@ -40,7 +40,7 @@ class OnePermit final : public Policy {
     queue_.Leave(ticket, free_, wake);
   }
 
-  void Take() {
+  void TakeAway() {
     const ::redial::internal::StdMutexLock lock(mu_);
     --free_;
   }

@@ -87,7 +87,7 @@ TEST(RateLimitTest, ACallThatIsHeldUpHoldsNoTurn) {
   const auto permit = std::make_shared<testing::OnePermit>();
   const auto set = PolicySet::Create({permit, limit});
   ASSERT_TRUE(set.ok()) << set.status();
-  permit->Take();
+  permit->TakeAway();
   MachineTrace held(*set, {});
   EXPECT_EQ(held.Play([](int, AttemptKind) { return Succeeds(5); }), "0:wait(ever,queued)");
   EXPECT_LE(limit->snapshot().next_start, held.At(0)) << "the next one needn't wait";
