@@ -19,11 +19,14 @@
 #include "policies/latency_window.h"
 #include "policies/recent_minimum.h"
 #include "redial/time.h"
+#include "src/core/mutex.h"
 
 namespace redial {
 namespace {
 
 using internal::Invalid;
+using internal::LatencyWindow;
+using internal::RecentQuantile;
 
 constexpr std::string_view kName = "AttemptTimeout";
 constexpr absl::Duration kRoundTripSlice = absl::Seconds(30);
@@ -98,14 +101,19 @@ AttemptTimeoutOptions Fixed(absl::Duration timeout) {
   return {.timeout = timeout, .round_trips = 0};
 }
 
-// The options, in nanoseconds.
+// The options, in nanoseconds, with the quantile that belongs to their factor.
 struct Config {
-  explicit Config(const AttemptTimeoutOptions& o)
+  // `before`: whose quantile goes on where it is the same; may be null.
+  Config(const AttemptTimeoutOptions& o, const Config* before)
       : options(o),
         timeout(std::max<int64_t>(1, ToNanos(o.timeout))),
         min_timeout(ToNanos(o.min_timeout)),
         computes(Computes(o)),
-        fixed(!computes && o.round_trips == 0) {}
+        fixed(!computes && o.round_trips == 0) {
+    if (o.quantile == 0) return;
+    const bool same = before != nullptr && before->options.quantile == o.quantile;
+    recent = same ? before->recent : std::make_shared<RecentQuantile>(o.quantile);
+  }
 
   // What remains until the call's deadline, shared out.
   int64_t Share(const View& view) const {
@@ -124,6 +132,8 @@ struct Config {
   int64_t min_timeout;
   bool computes;
   bool fixed;  // it is the timeout, whatever happens
+  // Null without a quantile. A cache and a clockwork of slices: asking fills and turns them.
+  std::shared_ptr<RecentQuantile> recent;
 };
 
 // Safe between threads.
@@ -133,9 +143,8 @@ class Timeouts final : public AttemptTimeoutPolicy {
       : AttemptTimeoutPolicy(
             {.name = kName, .capabilities = CapabilitiesFor(options), .rank = Rank::kTimeout}),
         check_(std::move(check)),
-        config_(Config(check_.ok() ? options : Fixed(absl::Seconds(1)))),
-        recent_(options.quantile) {
-    if (options.quantile != 0) window_ = std::make_unique<internal::LatencyWindow>(Of(options));
+        config_(Config(check_.ok() ? options : Fixed(absl::Seconds(1)), nullptr)) {
+    if (options.quantile != 0) window_ = std::make_unique<LatencyWindow>(Of(options));
   }
 
   absl::Status Validate() const override { return check_; }
@@ -154,7 +163,7 @@ class Timeouts final : public AttemptTimeoutPolicy {
     const bool learns = o.quantile != 0 || o.round_trips != 0;
     return kProposes | kReconfigures | (learns ? kSettles : 0u);
   }
-  static internal::LatencyWindow::Options Of(const AttemptTimeoutOptions& o) {
+  static LatencyWindow::Options Of(const AttemptTimeoutOptions& o) {
     return {.length = o.window, .min_samples = o.min_samples};
   }
   bool learns() const { return (traits().capabilities & kSettles) != 0; }
@@ -167,9 +176,8 @@ class Timeouts final : public AttemptTimeoutPolicy {
 
   const absl::Status check_;
   internal::Configuration<Config> config_;
-  // A cache and a clockwork of slices: asking fills and turns them.
-  mutable internal::RecentQuantile recent_;
-  std::unique_ptr<internal::LatencyWindow> window_;  // where there is a quantile
+  internal::StdMutex mu_;                  // of those who reconfigure
+  std::unique_ptr<LatencyWindow> window_;  // where there is a quantile
   internal::RecentMinimum round_trip_{kRoundTripSlice};
 };
 
@@ -202,8 +210,8 @@ Proposal Timeouts::Propose(const View& view) const {
   int64_t computed = kNone;
   if (config.computes) {
     computed = config.Share(view);
-    if (config.options.quantile != 0) {
-      computed = std::min(computed, Learnt(config, recent_.Get(*window_, view.now)));
+    if (config.recent != nullptr) {
+      computed = std::min(computed, Learnt(config, config.recent->Get(*window_, view.now)));
     }
   }
   return {.attempt_timeout_nanos = Bounded(config, computed)};
@@ -220,13 +228,14 @@ void Timeouts::Settle(Token, const Outcome& outcome) {
 AttemptTimeoutPolicy::Snapshot Timeouts::snapshot() const {
   const Config& config = config_.current();
   Snapshot s;
-  if (config.options.quantile != 0) {
-    if (const auto latency = recent_.latest()) s.latency = absl::Nanoseconds(*latency);
+  std::optional<int64_t> latency;
+  if (config.recent != nullptr) {
+    latency = config.recent->latest();
+    if (latency) s.latency = absl::Nanoseconds(*latency);
     s.samples = window_->samples();
   }
   if (const int64_t nanos = round_trip_.Get(); nanos != 0) s.round_trip = absl::Nanoseconds(nanos);
-  const int64_t timeout =
-      Bounded(config, config.options.quantile != 0 ? Learnt(config, recent_.latest()) : kNone);
+  const int64_t timeout = Bounded(config, Learnt(config, latency));
   if (timeout != kNone) s.timeout = absl::Nanoseconds(timeout);
   return s;
 }
@@ -240,9 +249,9 @@ absl::Status Timeouts::Reconfigure(const AttemptTimeoutOptions& options) {
     return Invalid(kName, "round_trips", options.round_trips,
                    "be 0 where the policy was made without");
   }
+  const internal::StdMutexLock lock(mu_);
   if (window_ != nullptr) window_->Change(Of(options));
-  if (options.quantile != 0) recent_.Change(options.quantile);
-  config_.Replace(Config(options));
+  config_.Replace(Config(options, &config_.current()));
   return absl::OkStatus();
 }
 
@@ -270,17 +279,16 @@ void Timeouts::Describe(Description& d) const {
   if (o.round_trips != 0) {
     d.does.push_back(absl::StrCat("gives no attempt less than ", o.round_trips, " round trips"));
   }
-  d.attempt_timeout = o.timeout;
+  const int64_t floor = o.round_trips != 0 ? Scaled(round_trip_.Get(), o.round_trips) : 0;
+  d.attempt_timeout = std::max(o.timeout, absl::Nanoseconds(floor));
   if (o.share != 0) d.attempt_share = o.share;
   d.bounds_attempts = true;
   if (o.quantile != 0) d.shares = "the latencies that it has seen";
-  const int64_t round_trip = round_trip_.Get();
-  if (o.round_trips != 0 && Scaled(round_trip, o.round_trips) > ToNanos(o.timeout)) {
-    d.warnings.push_back(
-        absl::StrCat("AttemptTimeout.timeout is ", absl::FormatDuration(o.timeout), ", but ",
-                     o.round_trips, " round trips to the server take ",
-                     absl::FormatDuration(absl::Nanoseconds(Scaled(round_trip, o.round_trips))),
-                     ", which it gives instead."));
+  if (floor > ToNanos(o.timeout)) {
+    d.warnings.push_back(absl::StrCat("AttemptTimeout.timeout is ", absl::FormatDuration(o.timeout),
+                                      ", but ", o.round_trips, " round trips to the server take ",
+                                      absl::FormatDuration(absl::Nanoseconds(floor)),
+                                      ", which it gives instead."));
   }
 }
 

@@ -176,20 +176,13 @@ class RecentQuantile {
   RecentQuantile(const RecentQuantile&) = delete;
   RecentQuantile& operator=(const RecentQuantile&) = delete;
 
-  // Looked up at the next question.
-  void Change(double q) {
-    q_.store(q, std::memory_order_relaxed);
-    stale_at_.store(std::numeric_limits<int64_t>::min(), std::memory_order_relaxed);
-  }
-
   std::optional<int64_t> Get(LatencyWindow& window, Instant now) {
     int64_t stale = stale_at_.load(std::memory_order_relaxed);
     if (now.nanos() >= stale) {
       const int64_t next = Plus(now, std::max<int64_t>(1, window.slice_nanos() / 16)).nanos();
       // One of those who find it stale looks; the others go by what was known.
       if (stale_at_.compare_exchange_strong(stale, next, std::memory_order_relaxed)) {
-        const double q = q_.load(std::memory_order_relaxed);
-        nanos_.store(window.Quantile(q, now).value_or(kUnknown), std::memory_order_relaxed);
+        nanos_.store(window.Quantile(q_, now).value_or(kUnknown), std::memory_order_relaxed);
       }
     }
     const int64_t nanos = nanos_.load(std::memory_order_relaxed);
@@ -204,7 +197,7 @@ class RecentQuantile {
  private:
   static constexpr int64_t kUnknown = -1;
 
-  std::atomic<double> q_;
+  const double q_;
   std::atomic<int64_t> stale_at_{std::numeric_limits<int64_t>::min()};
   std::atomic<int64_t> nanos_{kUnknown};
 };

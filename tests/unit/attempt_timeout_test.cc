@@ -199,7 +199,7 @@ TEST(AttemptTimeoutTest, ReconfiguresWithoutForgetting) {
   EXPECT_EQ(Proposed(*policy), 2 * RoundedUp(absl::Milliseconds(400)));
   ASSERT_EQ(policy->Reconfigure({.timeout = absl::Milliseconds(300)}), absl::OkStatus());
   EXPECT_EQ(Proposed(*policy), absl::Milliseconds(300));
-  EXPECT_EQ(Proposed(*policy, begun), 2 * RoundedUp(absl::Milliseconds(400))) << "as it began";
+  EXPECT_EQ(Proposed(*policy, begun), 2 * RoundedUp(absl::Milliseconds(100))) << "as it began";
   EXPECT_EQ(policy->Reconfigure({}).message(),
             "AttemptTimeout bounds nothing; set timeout, share, share_among or quantile");
   EXPECT_EQ(Proposed(*policy), absl::Milliseconds(300));
