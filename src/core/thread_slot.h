@@ -7,8 +7,8 @@
 //   }
 //
 // A thread gets its number when it first asks, if one is left, and gives it back when it ends: what one
-// owner of a number wrote is visible to the next. After a fork the child's only thread keeps its own, and
-// the others are free again.
+// owner of a number wrote is visible to the next. After a fork the thread that forked keeps its own in the
+// child, and the others are free again.
 //
 // Safe from any thread. Not to be inlined on both sides of a fiber's switch: there the compiler may keep
 // the first thread's number or address, and two threads would write where one may. So every function
@@ -17,8 +17,6 @@
 #define REDIAL_SRC_CORE_THREAD_SLOT_H_
 
 #include <cstdint>
-
-#include "redial/export.h"
 
 namespace redial::internal {
 
@@ -32,9 +30,9 @@ inline constexpr int kThreadSlotUnasked = -2;
 #if defined(__GLIBC__)
 [[gnu::tls_model("initial-exec")]]
 #endif
-REDIAL_EXPORT extern constinit thread_local int slot_of_this_thread;
+extern constinit thread_local int slot_of_this_thread;
 
-[[gnu::cold, gnu::noinline]] REDIAL_EXPORT int AssignThreadSlot();
+[[gnu::cold, gnu::noinline]] int AssignThreadSlot();
 
 // From 0 to `kThreadSlots` - 1, or kNoThreadSlot.
 inline int ThreadSlot() {

@@ -1,10 +1,12 @@
 #include "src/core/thread_slot.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
@@ -129,6 +131,43 @@ TEST(ThreadSlotTest, AForkedChildHasTheOthersFreeAgain) {
     EXPECT_TRUE(WIFEXITED(status));
     EXPECT_EQ(WEXITSTATUS(status), 0);
   });
+}
+
+// Somebody else's handler that is called before redial's own, and puts a thread to work in the child.
+struct EarlyBird {
+  EarlyBird() { ::pthread_atfork(nullptr, nullptr, &Start); }
+  static void Start() {
+    if (!wanted) return;
+    std::atomic<int> slot = kThreadSlotUnasked;
+    std::thread([&slot] {
+      slot = ThreadSlot();
+      ::pause();
+    }).detach();
+    while (slot == kThreadSlotUnasked) std::this_thread::yield();
+    slot_of_its_thread = slot;
+  }
+  static inline bool wanted = false;
+  static inline int slot_of_its_thread = kThreadSlotUnasked;
+};
+const EarlyBird early_bird;  // before anybody has a slot
+
+TEST(ThreadSlotTest, AThreadThatAForksHandlerStartsHasItsOwn) {
+  if (testing::kSanitized) GTEST_SKIP() << "sanitizers know no threads of such a child";
+  const int slot = ThreadSlot();
+  EarlyBird::wanted = true;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::vector<int> slots = SlotsOf(4);
+    slots.push_back(EarlyBird::slot_of_its_thread);
+    slots.push_back(slot);
+    if (std::count(slots.begin(), slots.end(), kNoThreadSlot) != 0) ::_exit(1);
+    ::_exit(std::set<int>(slots.begin(), slots.end()).size() == 6 ? 0 : 2);
+  }
+  EarlyBird::wanted = false;
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 }  // namespace
