@@ -139,6 +139,12 @@ void BreakerConfig::Describe(Description& description) const {
                     absl::FormatDuration(o.slow_after));
   }
   description.does.push_back(std::move(opens));
+  if (o.failure_on) {
+    description.does.push_back(absl::StrCat("takes for a failure: ", o.failure_on.ToString()));
+  }
+  if (o.ignore_on) {
+    description.does.push_back(absl::StrCat("doesn't count: ", o.ignore_on.ToString()));
+  }
   description.does.push_back(absl::StrCat("then refuses for ", o.open_time.ToString(),
                                           ", and tries with ",
                                           Count(static_cast<uint64_t>(o.probes), "probe")));

@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 
 namespace redial {
 namespace {
@@ -51,7 +52,7 @@ class FailFastOn final : public Policy {
   bool IsFailure(const Outcome& outcome) const override { return when_(outcome); }
 
   void Describe(Description& description) const override {
-    description.does.emplace_back("ends the call at the first failure that matches its predicate");
+    description.does.push_back(absl::StrCat("ends the call at the first of: ", when_.ToString()));
   }
 
  private:

@@ -66,6 +66,8 @@ struct Config {
     if (options.also_retry_on(outcome)) return true;
     return options.retry_on ? options.retry_on(outcome) : IsTransient(outcome);
   }
+  // The same in words.
+  std::string Retried() const;
   const Backoff& BackoffAfter(const Outcome& last) const {
     const bool overload = internal::IsPeersOverload(last) || options.also_overload_on(last);
     return overload ? options.overload_backoff : options.backoff;
@@ -83,6 +85,18 @@ struct Config {
   int64_t max_hint_excess;
   int64_t hint_jitter;
 };
+
+std::string Config::Retried() const {
+  std::string text =
+      options.retry_on ? options.retry_on.ToString()
+                       : "UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED or what has "
+                         "a hint when to come back";
+  if (options.also_retry_on) absl::StrAppend(&text, " or ", options.also_retry_on.ToString());
+  if (options.never_retry_on) {
+    absl::StrAppend(&text, "; never ", options.never_retry_on.ToString());
+  }
+  return text;
+}
 
 Verdict Config::PauseAfter(const View& view) const {
   const Outcome& last = *view.last;
@@ -195,6 +209,7 @@ void Retrying::Describe(Description& d) const {
     return;
   }
   d.does.push_back(absl::StrCat("makes at most ", o.max_attempts, " attempts"));
+  d.does.push_back(absl::StrCat("retries ", config.Retried()));
   d.does.push_back(absl::StrCat("pauses before each retry: ", o.backoff.ToString()));
   d.does.push_back(absl::StrCat("pauses, where the peer says that it has enough: ",
                                 o.overload_backoff.ToString()));

@@ -53,6 +53,22 @@ TEST(PredicateTest, LooksAtValuesOfItsOwnTypeAlone) {
   EXPECT_FALSE(OnStatusCode(503)(FailedWith(absl::StatusCode::kUnavailable)));
 }
 
+TEST(PredicateTest, SaysWhatItLooksFor) {
+  const Predicate busy = OnCode(absl::StatusCode::kUnavailable);
+  const Predicate broken = OnErrno(EPIPE) || OnPhase(Phase::kConnect);
+  EXPECT_EQ(Predicate().ToString(), "nothing");
+  EXPECT_EQ(busy.ToString(), "UNAVAILABLE");
+  EXPECT_EQ((busy || broken).ToString(), "UNAVAILABLE or EPIPE or failures in phase connect");
+  EXPECT_EQ((busy && broken).ToString(), "UNAVAILABLE and (EPIPE or failures in phase connect)");
+  EXPECT_EQ((!(busy && !OnAnyFailure())).ToString(), "not (UNAVAILABLE and not any failure)");
+  EXPECT_EQ((!broken || OnStatusCode(503)).ToString(),
+            "not (EPIPE or failures in phase connect) or a value that a function matches");
+  EXPECT_EQ(OnStatus([](const absl::Status&) { return true; }).ToString(),
+            "a status that a function matches");
+  EXPECT_EQ(Predicate([](const Outcome&) { return true; }).ToString(),
+            "failures that a function matches");
+}
+
 TEST(PredicateTest, SaysWhetherItLooksAtValues) {
   EXPECT_TRUE(OnStatusCode(503).examines());
   EXPECT_TRUE((!OnStatusCode(503)).examines());

@@ -286,6 +286,19 @@ TEST(RetryTest, RefusesToBeReconfiguredToWhatMakesNoSense) {
   EXPECT_EQ(retry->Judge(RetryView(Refused(), 2)), Verdict::Reject(Reason::kExhausted));
 }
 
+TEST(RetryTest, DescribesWhatItRetries) {
+  const auto said = [](RetryOptions options) {
+    Description d;
+    Retry(std::move(options))->Describe(d);
+    return d.does.at(1);
+  };
+  EXPECT_EQ(said({.retry_on = OnCode(absl::StatusCode::kInternal)}), "retries INTERNAL");
+  EXPECT_EQ(said({.retry_on = OnErrno(ECONNRESET),
+                  .also_retry_on = OnReply(503),
+                  .never_retry_on = OnPhase(Phase::kRead)}),
+            "retries ECONNRESET or a value that a function matches; never failures in phase read");
+}
+
 TEST(RetryTest, Describes) {
   Description d;
   Retry({.max_attempts = 4,
@@ -294,6 +307,8 @@ TEST(RetryTest, Describes) {
       ->Describe(d);
   EXPECT_EQ(absl::StrJoin(d.does, "\n"),
             "makes at most 4 attempts\n"
+            "retries UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED or what has a "
+            "hint when to come back\n"
             "pauses before each retry: 2s, doubled each time, at most 20s, with full jitter\n"
             "pauses, where the peer says that it has enough: 5s, doubled each time, at most 8s, "
             "with full jitter\n"

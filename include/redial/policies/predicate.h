@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -37,10 +38,16 @@ class REDIAL_EXPORT Predicate {
   explicit operator bool() const { return rep_ != nullptr; }
   // Whether it has a say in returned values: an `OnResult` is in it.
   bool examines() const { return rep_ != nullptr && rep_->examines; }
+  // For people: "UNAVAILABLE or ECONNRESET". What a function looks for, nobody can say.
+  std::string ToString() const;
 
   friend REDIAL_EXPORT Predicate operator||(Predicate a, Predicate b);
   friend REDIAL_EXPORT Predicate operator&&(Predicate a, Predicate b);
   friend REDIAL_EXPORT Predicate operator!(Predicate a);
+  friend REDIAL_EXPORT Predicate OnCode(absl::StatusCode code);
+  friend REDIAL_EXPORT Predicate OnErrno(int error);
+  friend REDIAL_EXPORT Predicate OnPhase(Phase phase);
+  friend REDIAL_EXPORT Predicate OnStatus(std::function<bool(const absl::Status&)> matches);
   friend REDIAL_EXPORT Predicate OnAnyFailure();
 
  private:
@@ -49,12 +56,22 @@ class REDIAL_EXPORT Predicate {
 
   // Ordered, so that `||` is the maximum and `&&` the minimum.
   enum class Match : uint8_t { kNoSay, kNo, kYes };
+  // How tightly its words hold together.
+  enum class Binding : uint8_t { kAtom, kAnd, kOr };
+  struct Words {
+    std::string text;
+    Binding binding = Binding::kAtom;
+  };
   struct Rep {
     std::function<Match(const Outcome&)> match;
     bool examines;
+    Words words;
   };
-  Predicate(std::function<Match(const Outcome&)> match, bool examines)
-      : rep_(std::make_shared<const Rep>(Rep{std::move(match), examines})) {}
+  Predicate(std::function<Match(const Outcome&)> match, bool examines, Words words)
+      : rep_(std::make_shared<const Rep>(Rep{std::move(match), examines, std::move(words)})) {}
+  Predicate(std::string text, std::function<bool(const Outcome&)> matches);
+  // Within a phrase that holds together as tightly as `binding`.
+  std::string ToStringWithin(Binding binding) const;
   Match Ask(const Outcome& outcome) const;
 
   std::shared_ptr<const Rep> rep_;
@@ -78,7 +95,7 @@ Predicate OnResult(std::function<bool(const T&)> matches) {
         if (value == nullptr) return Predicate::Match::kNoSay;
         return matches(*value) ? Predicate::Match::kYes : Predicate::Match::kNo;
       },
-      /*examines=*/true);
+      /*examines=*/true, {.text = "a value that a function matches"});
 }
 
 }  // namespace redial
