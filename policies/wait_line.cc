@@ -42,12 +42,14 @@ void WaitLine::Wait(Ticket& ticket, int priority, Instant now) {
   Move(ticket, Ticket::State::kWaiting);
 }
 
-void WaitLine::Park(Ticket& ticket, int priority) {
+void WaitLine::Park(Ticket& ticket, int priority, Instant now) {
   Join(ticket, priority);
+  Rest(ticket, now);
   Move(ticket, Ticket::State::kParked);
 }
 
-void WaitLine::Offer(Ticket& ticket, Wakeups& wake) {
+void WaitLine::Offer(Ticket& ticket, Instant now, Wakeups& wake) {
+  Rest(ticket, now);
   Move(ticket, Ticket::State::kOffered);
   wake.Add(ticket.target_);
 }
@@ -65,9 +67,15 @@ void WaitLine::Leave(Ticket& ticket) {
 
 void WaitLine::Join(Ticket& ticket, int priority) {
   if (InLine(ticket)) return;
+  ticket.waited_nanos_ = 0;
   if (!ticket.target_) ticket.target_ = ticket.source_->wake_target();
   ticket.lane_ = LaneOf(priority);
   ticket.set_note(++arrivals_);
+}
+
+void WaitLine::Rest(Ticket& ticket, Instant now) {
+  if (ticket.state_ != Ticket::State::kWaiting) return;
+  ticket.waited_nanos_ += std::max<int64_t>(0, NanosBetween(WaitsSince(ticket), now));
 }
 
 void WaitLine::Move(Ticket& ticket, Ticket::State to) {

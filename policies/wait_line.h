@@ -4,14 +4,15 @@
 //
 //   WaitLine line;
 //   line.Wait(ticket, view.priority, view.now);                // a newcomer
-//   line.Offer(*line.Next(/*newest_first=*/false), wake);  // the policy has a permit for it
+//   line.Offer(*line.Next(/*newest_first=*/false), now, wake);  // the policy has a permit for it
 //   line.Grant(ticket);                                    // its owner came and took it
 //   line.Leave(ticket);                                    // and has launched
 //
 // Theory of operation. The lists hold those who wait and nobody else, so that whoever is next is at an
 // end of one. A ticket that was offered a permit, has taken it or is parked is in no list; it keeps
 // the number of its arrival (in its note), and goes back to where that belongs when it waits again.
-// It counts its wait anew from then: while another policy holds it up it isn't waiting for this one.
+// While another policy holds it up it isn't waiting for this one: `WaitsSince` begins anew, and the
+// time before that stands in `WaitedBefore`.
 // Permits are the policy's to count.
 //
 // The policy's lock guards all of it, but for `InLine`.
@@ -37,6 +38,8 @@ class WaitLine {
   static Instant WaitsSince(const Ticket& ticket) {
     return Instant::FromNanos(ticket.since_nanos_);
   }
+  // In nanoseconds, when it stood in line before that.
+  static int64_t WaitedBefore(const Ticket& ticket) { return ticket.waited_nanos_; }
   // Of a refused one.
   static Reason RefusedFor(const Ticket& ticket) { return ticket.refused_for_; }
 
@@ -53,8 +56,8 @@ class WaitLine {
 
   // A newcomer, or one that was parked and keeps its priority; the same of `Park`.
   void Wait(Ticket& ticket, int priority, Instant now);
-  void Park(Ticket& ticket, int priority);
-  void Offer(Ticket& ticket, Wakeups& wake);
+  void Park(Ticket& ticket, int priority, Instant now);
+  void Offer(Ticket& ticket, Instant now, Wakeups& wake);
   void Grant(Ticket& ticket) { Move(ticket, Ticket::State::kGranted); }
   void Refuse(Ticket& ticket, Reason why, Wakeups& wake);
   void Leave(Ticket& ticket);
@@ -66,6 +69,8 @@ class WaitLine {
   };
 
   void Join(Ticket& ticket, int priority);
+  // Adds up how long it has waited, if it does.
+  void Rest(Ticket& ticket, Instant now);
   // The one place where a ticket changes its state.
   void Move(Ticket& ticket, Ticket::State to);
   void Insert(Ticket& ticket);

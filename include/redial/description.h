@@ -47,7 +47,7 @@ struct Description {
   absl::Duration hedge_after = absl::InfiniteDuration();
   // It has a say in retries and hedges alone, so without them it has none.
   bool caps_retries = false;
-  // How long it may let a call wait for its turn, at most.
+  // How long it may let an attempt wait for its turn in all, at most; by sum.
   absl::Duration queueing = absl::ZeroDuration();
 };
 

@@ -100,6 +100,7 @@ class REDIAL_EXPORT Ticket {
   Reason refused_for_ = Reason::kNone;
   int64_t note_ = 0;
   int64_t since_nanos_ = 0;
+  int64_t waited_nanos_ = 0;  // before that
   WakeSource* source_ = nullptr;
   std::shared_ptr<WakeTarget> target_;
 };

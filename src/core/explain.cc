@@ -70,7 +70,7 @@ Joined Join(const std::vector<Described>& all) {
     joined.bounds_attempts |= d.bounds_attempts;
     joined.pauses = std::max(joined.pauses, d.pauses);
     joined.hinted_pauses = std::max({joined.hinted_pauses, d.hinted_pauses, d.pauses});
-    joined.queueing = std::max(joined.queueing, d.queueing);
+    joined.queueing += d.queueing;  // its turn here may come when that there has passed
     if (d.max_hedges > 0) hedges = std::min(hedges, d.max_hedges);
     joined.hedge_after = std::min(joined.hedge_after, d.hedge_after);
     joined.caps_retries |= d.caps_retries;

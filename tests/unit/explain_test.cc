@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <limits>
 #include <string>
 #include <utility>
@@ -10,9 +11,11 @@
 
 #include "redial/policies/ask_user.h"
 #include "redial/policies/attempt_timeout.h"
+#include "redial/policies/bulkhead.h"
 #include "redial/policies/circuit_breaker.h"
 #include "redial/policies/fail_fast.h"
 #include "redial/policies/hedge.h"
+#include "redial/policies/rate_limit.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"
 #include "redial/policies/retry_budget.h"
@@ -21,6 +24,7 @@
 namespace redial {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -52,10 +56,30 @@ TEST(ExplainTest, NothingIsOneAttempt) {
 TEST(ExplainTest, TheWorstCaseIsThatOfAllTogether) {
   const Explanation said = Explained({Thrice(), AttemptTimeout(absl::Milliseconds(500))});
   EXPECT_EQ(said.max_attempts, 3);
-  EXPECT_GE(said.max_time, absl::Milliseconds(1700));
+  EXPECT_EQ(said.max_time, absl::Milliseconds(3 * 500 + 2 * (100 + 1000)));
   EXPECT_THAT(said.text, HasSubstr("at most 3 attempts of at most 500ms each\n"));
   EXPECT_THAT(said.text, HasSubstr("of calls that aren't declared idempotent only what provably"));
   EXPECT_THAT(said.warnings, IsEmpty());
+}
+
+// One after the other: the turn in one line may come when the other's has passed.
+TEST(ExplainTest, WaitsForSeveralPoliciesAddUp) {
+  const Explanation said =
+      Explained({RateLimit({.rate = 1, .max_wait = absl::Milliseconds(500)}),
+                 Bulkhead({.max_concurrent = 1, .max_wait = absl::Milliseconds(300)}),
+                 AttemptTimeout(absl::Milliseconds(50))});
+  EXPECT_EQ(said.max_time, absl::Milliseconds(850));
+}
+
+TEST(ExplainTest, SaysWhatIsRetried) {
+  EXPECT_THAT(Explained({Thrice()}).text, HasSubstr("\n  retries UNAVAILABLE, DEADLINE_EXCEEDED"));
+  EXPECT_THAT(
+      Explained({Retry({.retry_on = OnCode(absl::StatusCode::kInternal)}), FailFast(OnErrno(EPIPE)),
+                 CircuitBreaker({.failure_on = OnAnyFailure(), .ignore_on = OnErrno(EMFILE)})})
+          .text,
+      AllOf(HasSubstr("\n  retries INTERNAL\n"),
+            HasSubstr("\n  ends the call at the first of: EPIPE\n"),
+            HasSubstr("\n  takes for a failure: any failure\n  doesn't count: EMFILE\n")));
 }
 
 TEST(ExplainTest, LabelsTellTwoOfANameApart) {

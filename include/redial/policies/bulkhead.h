@@ -49,7 +49,8 @@ struct BulkheadOptions {
   // callers have not given up yet.
   enum class Order : uint8_t { kFifo, kLifoUnderOverload };
   Order order = Order::kFifo;
-  // Nobody waits longer than this. Infinite: until the call's deadline.
+  // No attempt waits for its turn longer than this in all; what another policy holds it up for
+  // doesn't count. Infinite: until the call's deadline.
   absl::Duration max_wait = absl::InfiniteDuration();
   // The line is overloaded after an interval in which nobody's wait was as short as the target. An
   // infinite target: never.
