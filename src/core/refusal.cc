@@ -1,7 +1,9 @@
 // What a call comes to that was refused before its first attempt. There are many of these when a server
 // is down, so they must be cheap: refusals of one thread that say the same share one status, as a
 // storm of them does, and such a one allocates nothing. The first takes what Abseil needs: the status, its
-// text, and the list of its payloads.
+// text, and the list of its payloads. Each thread keeps a few, for operations that take turns.
+#include <array>
+#include <cstddef>
 #include <string_view>
 #include <utility>
 
@@ -19,11 +21,35 @@ namespace {
 
 constinit thread_local bool thread_ends = false;
 
-struct Latest {
-  ~Latest() { thread_ends = true; }
+struct Kept {
+  bool Says(absl::StatusCode code, std::string_view message) const {
+    return status.code() == code && status.message() == ToAbsl(message);
+  }
 
   absl::Status status;
   absl::Cord payload;
+};
+
+// Of one thread. What is new takes the place of what has been there longest.
+class Refusals {
+ public:
+  ~Refusals() { thread_ends = true; }
+
+  Kept& Find(absl::StatusCode code, std::string_view message) {
+    for (size_t i = 0; i < kept_.size(); ++i) {
+      const size_t at = (found_ + i) % kept_.size();
+      if (!kept_[at].Says(code, message)) continue;
+      found_ = at;
+      return kept_[at];
+    }
+    found_ = next_++ % kept_.size();
+    return kept_[found_];
+  }
+
+ private:
+  std::array<Kept, 8> kept_;
+  size_t found_ = 0;
+  size_t next_ = 0;
 };
 
 absl::Status Make(absl::StatusCode code, std::string_view message, absl::Cord payload) {
@@ -32,21 +58,21 @@ absl::Status Make(absl::StatusCode code, std::string_view message, absl::Cord pa
   return status;
 }
 
-// Never inlined: a fiber that goes on in another thread must not take this one's latest along.
+// Never inlined: a fiber that goes on in another thread must not take this one's along.
 [[gnu::noinline]] absl::Status Shared(absl::StatusCode code, std::string_view message,
                                       absl::Cord payload) {
   if (thread_ends) return Make(code, message, std::move(payload));
-  static thread_local Latest latest;
-  const bool same = latest.status.code() == code && latest.status.message() == ToAbsl(message);
-  if (!same) {
-    latest.status = Make(code, message, payload);
-  } else if (latest.payload != payload) {
-    latest.status.SetPayload(ToAbsl(kFailureUrl), payload);  // in place, if nobody has it any more
+  static thread_local Refusals refusals;
+  Kept& kept = refusals.Find(code, message);
+  if (!kept.Says(code, message)) {
+    kept.status = Make(code, message, payload);
+  } else if (kept.payload != payload) {
+    kept.status.SetPayload(ToAbsl(kFailureUrl), payload);  // in place, if nobody has it any more
   } else {
-    return latest.status;
+    return kept.status;
   }
-  latest.payload = std::move(payload);
-  return latest.status;
+  kept.payload = std::move(payload);
+  return kept.status;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "redial/redial.h"
 #include "redial/runtime.h"
@@ -225,6 +226,21 @@ TEST_F(CountingTest, ARefusalThatNamesAnotherTimeAllocatesNothing) {
   EXPECT_FALSE(refuse(absl::Milliseconds(30)).ok());
   const Counts later = CountsOf([&] { EXPECT_FALSE(refuse(absl::Milliseconds(29)).ok()); });
   EXPECT_EQ(later.allocations, 0);
+}
+
+// Nor do operations that take turns.
+TEST_F(CountingTest, RefusalsOfAFewOperationsAllocateNothing) {
+  Failure failure;
+  failure.why = Reason::kBreakerOpen;
+  const auto refuse_all = [&] {
+    for (const std::string_view operation : {"GET", "SET", "DEL", "INCR", "EXPIRE", "PING"}) {
+      const absl::Status refusal =
+          internal::RefusalStatus(absl::StatusCode::kUnavailable, operation, "tcp://a:1", failure);
+      EXPECT_EQ(refusal.message().substr(0, operation.size()), operation);
+    }
+  };
+  refuse_all();
+  EXPECT_EQ(CountsOf(refuse_all).allocations, 0);
 }
 
 TEST_F(CountingTest, ABreakersRefusalAllocatesNothingInTheEngine) {

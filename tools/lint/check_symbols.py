@@ -62,8 +62,8 @@ STATE_ALLOWED = [
     r"(guard variable for )?redial::runtime_internal::ReportOverflows\(\)::installed",
     # That c-ares was initialised, which it wants once in a process.
     r"(guard variable for )?redial::internal::\(anonymous namespace\)::LibraryReady\(\)::kReady",
-    # Per thread: the latest refusal, which those that say the same share, and that the thread ends.
-    r"(guard variable for )?redial::internal::\(anonymous namespace\)::Shared\(.*\)::latest",
+    # Per thread: its latest refusals, which those that say the same share, and that the thread ends.
+    r"(guard variable for )?redial::internal::\(anonymous namespace\)::Shared\(.*\)::refusals",
     r"redial::internal::\(anonymous namespace\)::thread_ends",
     # Per thread: its look at the kernel's clock. Whether the processor's counter can be relied on.
     r"redial::runtime_internal::\(anonymous namespace\)::clock_of_this_thread",
@@ -71,11 +71,12 @@ STATE_ALLOWED = [
     # How often the process was forked, and that it counts.
     r"redial::runtime_internal::fork_generation",
     r"(guard variable for )?redial::runtime_internal::ForkGeneration\(\)::registered",
-    # Per thread: its slot, and what gives it back at the thread's end. Which are taken, and that a fork
-    # is heard of: a number that no other thread of the process has is the process's own.
+    # Per thread: its slot, and what gives it back at the thread's end. Which are taken, who forks, and
+    # that a fork is heard of: a number that no other thread of the process has is the process's own.
     r"redial::internal::slot_of_this_thread",
-    r"redial::internal::\(anonymous namespace\)::slots_taken",
-    r"(guard variable for )?redial::internal::AssignThreadSlot\(\)::(registered|at_end)",
+    r"redial::internal::\(anonymous namespace\)::(slots|forking)",
+    r"redial::internal::\(anonymous namespace\)::RegisterOnce\(\)::registered",
+    r"(guard variable for )?redial::internal::AssignThreadSlot\(\)::at_end",
     # The kernel's network: const and stateless, a pointer to its virtual table and nothing else.
     r"redial::internal::\(anonymous namespace\)::forever",
 ]
