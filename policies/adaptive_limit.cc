@@ -87,8 +87,8 @@ class Limiter final : public AdaptiveLimitPolicy {
 
   absl::Status Validate() const override { return check_; }
   uint64_t Fingerprint() const override;
-  Verdict Judge(const View& view) const override;
   // Not inlined, like what follows, for what is the thread's own: see ThreadSlot.
+  [[gnu::noinline]] Verdict Judge(const View& view) const override;
   [[gnu::noinline]] Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
   [[gnu::noinline]] bool Take(const View& view, Token& token) override;
   [[gnu::noinline]] void Void(Token token, Ticket* ticket) override;
@@ -156,8 +156,7 @@ uint64_t Limiter::Fingerprint() const {
 }
 
 Verdict Limiter::Judge(const View&) const {
-  const BoundedCount::Reading now = flights_.reading();
-  return now.count < now.limit ? Verdict::Admit() : Refuse();
+  return flights_.MayEnter() ? Verdict::Admit() : Refuse();
 }
 
 Verdict Limiter::Reserve(const View&, Token& token, Ticket*) {

@@ -67,11 +67,18 @@ class BoundedCount {
         CloseHands();
         word = word_.load(std::memory_order_relaxed);
       }
-      const Reading now = Read(word);
-      if (now.count >= now.limit) return false;
+      while (Read(word).count >= Read(word).limit) {
+        if (!hands_.MayHaveMore() || !LeaveFromHands()) return false;
+        word = word_.load(std::memory_order_relaxed);
+      }
     } while (!word_.compare_exchange_weak(word, word + 1, std::memory_order_relaxed));
     entry = word + 1;
     return true;
+  }
+  // Whether `Enter` is worth a try.
+  bool MayEnter() const {
+    const Reading now = reading();
+    return now.count < now.limit || hands_.MayHaveMore();
   }
   // Lowers it by one, or keeps the place; once for each `Enter`.
   Reading Leave() {
@@ -130,6 +137,15 @@ class BoundedCount {
     if (!hands_.open()) return;  // another thread was faster
     const auto kept = static_cast<uint64_t>(hands_.Recall());
     word_.fetch_sub(kHandsOpen + kept, std::memory_order_relaxed);
+  }
+  // Of hands that are closed: what a recall has missed or left stranded. False if there is none to be
+  // had.
+  [[gnu::cold, gnu::noinline]] bool LeaveFromHands() {
+    const StdMutexLock lock(mu_);
+    if (hands_.open()) return true;  // there is more to be had
+    const int64_t kept = hands_.TakeOwn() + hands_.Recall();
+    word_.fetch_sub(static_cast<uint64_t>(kept), std::memory_order_relaxed);
+    return kept > 0;
   }
   [[gnu::cold, gnu::noinline]] void LeaveFromOwnHand() {
     const StdMutexLock lock(mu_);

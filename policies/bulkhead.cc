@@ -39,9 +39,10 @@ using Counts = BulkheadOptions::Counts;
 using Order = BulkheadOptions::Order;
 using State = Ticket::State;
 
-// After a recall hands stay closed for so long. Then a recall, some microseconds for all threads
-// together, is a thousandth of the time at most.
+// After a recall hands stay closed for so long, and twice as long after each that comes soon after they
+// were opened, up to the longest: where permits are always short, a process may have many bulkheads.
 constexpr int64_t kHandsRest = 10'000'000;
+constexpr int64_t kLongestHandsRest = 1'000'000'000;
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 class Compartment final : public BulkheadPolicy {
@@ -95,19 +96,18 @@ class Compartment final : public BulkheadPolicy {
   [[gnu::cold, gnu::noinline]] Verdict JudgeClosely(const View& view) const;
   [[gnu::cold, gnu::noinline]] Verdict ReserveClosely(const View& view, Ticket& ticket);
   [[gnu::cold, gnu::noinline]] void PassOn(const Outcome& outcome);
-  [[gnu::cold, gnu::noinline]] void OpenHands();
+  [[gnu::cold, gnu::noinline]] void OpenHands(Instant now);
   [[gnu::cold, gnu::noinline]] void BringRecalled();
 
   // From the stripes, or from hands if there are none. False only if at some moment all were out.
   bool TakeAny() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return permits_.TakeAny() || (RecallHands(latest_) && permits_.TakeAny());
+    return permits_.TakeAny() || (RecallHands() && permits_.TakeAny());
   }
   // Whether `TakeAny` would.
-  bool Any(Instant now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return permits_.Any() || hands_.Any() || (RecallHands(now) && permits_.Any());
+  bool Any() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return permits_.Any() || hands_.Any() || (RecallHands() && permits_.Any());
   }
-  [[gnu::cold, gnu::noinline]] bool RecallHands(Instant now) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  [[gnu::cold, gnu::noinline]] bool RecallHands() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ServeFromOwnHand(Wakeups& wake) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool NobodyIsAhead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return line_.waiting() == 0 && debt_ == 0;
@@ -141,8 +141,11 @@ class Compartment final : public BulkheadPolicy {
   WaitLine line_ ABSL_GUARDED_BY(mu_);
   internal::Codel codel_ ABSL_GUARDED_BY(mu_);
   int64_t debt_ ABSL_GUARDED_BY(mu_) = 0;
-  // The latest that anybody has told of: who parks or leaves says no time.
-  Instant latest_ ABSL_GUARDED_BY(mu_) = Instant::FromNanos(std::numeric_limits<int64_t>::min());
+  // The latest that anybody has told of: who parks or leaves says no time, but was judged just before.
+  mutable Instant latest_ ABSL_GUARDED_BY(mu_) =
+      Instant::FromNanos(std::numeric_limits<int64_t>::min());
+  Instant hands_opened_ ABSL_GUARDED_BY(mu_) = latest_;
+  mutable int64_t hands_rest_ ABSL_GUARDED_BY(mu_) = kHandsRest;
   bool told_overloaded_ ABSL_GUARDED_BY(mu_) = false;  // the latest that observers know
   int64_t waited_ ABSL_GUARDED_BY(mu_) = 0;
 };
@@ -157,13 +160,14 @@ Verdict Compartment::Judge(const View& view) const {
 Verdict Compartment::JudgeClosely(const View& view) const {
   const BulkheadConfig& config = config_.Of(view.config);
   const StdMutexLock lock(mu_);
+  latest_ = std::max(latest_, view.now);
   if (InLine(view.ticket)) {
     const Verdict verdict = Standing(*view.ticket, view, config);
     return verdict.rejects() ? verdict : Verdict::Admit();  // who waits asks `Reserve`
   }
-  if (NobodyIsAhead() && Any(std::max(latest_, view.now))) return Verdict::Admit();
+  if (NobodyIsAhead() && Any()) return Verdict::Admit();
   const bool room = line_.size() < config.max_queue || line_.LowestBelow(view.priority) != nullptr;
-  return room ? Verdict::Admit() : Full();
+  return room || hands_.MayHaveMore() ? Verdict::Admit() : Full();
 }
 
 // How it stands with one that is in line.
@@ -174,7 +178,8 @@ Verdict Compartment::Standing(const Ticket& ticket, const View& view,
       return Verdict::Reject(WaitLine::RefusedFor(ticket));
     case State::kWaiting: {
       if (!config.bounds_waits()) return Verdict::Blocked(Reason::kQueued);
-      const Instant end = Plus(WaitLine::WaitsSince(ticket), config.max_wait);
+      const int64_t left = config.max_wait - WaitLine::WaitedBefore(ticket);
+      const Instant end = Plus(WaitLine::WaitsSince(ticket), std::max<int64_t>(0, left));
       return view.now >= end ? Verdict::Reject(Reason::kOverload)
                              : Verdict::BlockedUntil(end, Reason::kQueued);
     }
@@ -207,26 +212,29 @@ bool Compartment::TakeNear(const View& view) {
     return false;
   }
   if (!permits_.TryTake()) return false;
-  if (view.now.nanos() >= hands_open_at_.load(std::memory_order_relaxed)) OpenHands();
+  if (view.now.nanos() >= hands_open_at_.load(std::memory_order_relaxed)) OpenHands(view.now);
   return true;
 }
 
 // Whoever has the lock may be about to let somebody wait: the next call tries again.
-void Compartment::OpenHands() {
+void Compartment::OpenHands(Instant now) {
   if (!mu_.try_lock()) return;
   if (Quiet()) {
     hands_.Open();
+    hands_opened_ = std::max(latest_, now);
     hands_open_at_.store(kNever, std::memory_order_relaxed);
   }
   mu_.unlock();
 }
 
-// Returns whether they were open, so that it is worth to look into the stripes again: a permit may
-// have gone from a hand into one of these meanwhile, too.
-bool Compartment::RecallHands(Instant now) const {
-  if (!hands_.open()) return false;
+// Returns whether there was something to recall, so that it is worth to look into the stripes again: a
+// permit may have gone from a hand into one of these meanwhile, too.
+bool Compartment::RecallHands() const {
+  if (!hands_.recallable()) return false;
   permits_.Add(hands_.Recall());
-  hands_open_at_.store(Plus(now, kHandsRest).nanos(), std::memory_order_relaxed);
+  const bool soon = NanosBetween(hands_opened_, latest_) < 10 * hands_rest_;
+  hands_rest_ = soon ? std::min(2 * hands_rest_, kLongestHandsRest) : kHandsRest;
+  hands_open_at_.store(Plus(latest_, hands_rest_).nanos(), std::memory_order_relaxed);
   return true;
 }
 
@@ -250,6 +258,7 @@ Verdict Compartment::ReserveClosely(const View& view, Ticket& ticket) {
   const StdMutexLock lock(mu_);
   latest_ = std::max(latest_, view.now);
   ServeFromOwnHand(wake);
+  if (!NobodyIsAhead() && hands_.MayHaveMore()) Serve(wake);
   switch (ticket.state()) {
     case State::kOut: {
       if (NobodyIsAhead() && TakeAny()) return Verdict::Admit();
@@ -298,7 +307,7 @@ void Compartment::Void(Token token, Ticket* ticket) {
 void Compartment::GiveBack(Ticket& ticket, int priority) {
   permits_.Add(1);
   if (line_.size() < config_.current().max_queue) {
-    line_.Park(ticket, priority);
+    line_.Park(ticket, priority, latest_);
   } else {
     line_.Leave(ticket);
   }
@@ -311,7 +320,7 @@ void Compartment::Park(Ticket& ticket) {
   if (ticket.state() == State::kOffered) {
     GiveBack(ticket, 0);
   } else if (ticket.state() == State::kWaiting) {
-    line_.Park(ticket, 0);
+    line_.Park(ticket, 0, latest_);
   }
   Serve(wake);
 }
@@ -344,7 +353,7 @@ void Compartment::PassOn(const Outcome& outcome) {
 
 void Compartment::Serve(Wakeups& wake) {
   if (!NobodyIsAhead()) {  // before looking for permits
-    RecallHands(latest_);
+    RecallHands();
     permits_.Close();
   }
   if (debt_ > 0) debt_ -= permits_.TakeUpTo(debt_);
@@ -363,7 +372,7 @@ void Compartment::ServeNext(Wakeups& wake) {
     }
     const bool newest_first =
         codel_.overloaded() && config_.current().options.order == Order::kLifoUnderOverload;
-    line_.Offer(*line_.Next(newest_first), wake);
+    line_.Offer(*line_.Next(newest_first), latest_, wake);
     return;
   }
   permits_.Add(1);

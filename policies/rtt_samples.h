@@ -83,7 +83,8 @@ class RttSamples {
   }
   static uint64_t CountSince(uint64_t taken, uint64_t word) { return (word - taken) & kCountMask; }
   static bool IsFilling(const Cell& cell, uint64_t word) {
-    return CountSince(cell.taken.load(std::memory_order_relaxed), word) >= kFilling;
+    const uint64_t count = CountSince(cell.taken.load(std::memory_order_relaxed), word);
+    return count >= kFilling && count <= kCountMask / 2;  // more than that: it has been taken since
   }
 
   OwnedCells<Cell> cells_;

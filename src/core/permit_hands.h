@@ -32,9 +32,10 @@
 // recall has seen all of it; if after, the look comes after it too, and finds the hands closed. The
 // lock orders the rest: a recall is over before the hands open again.
 //
-// Where the kernel or a sandbox refuses the barrier, hands never open. If it is refused only later,
-// they close for good and a recall gets none: what then lies in hands comes back with the next calls of
-// their threads, and not before. That is slow, and never one too many.
+// Where the kernel or a sandbox refuses the barrier, hands never open. If it is refused only later, to
+// one thread or to all, they close for good and what lies in them is stranded: it comes back with the next
+// call of its thread, or with a recall by a thread that isn't refused. That may be slow where a
+// sandbox is for all, and is never one too many.
 //
 // Safe between threads; what needs the owner's lock says so. Whoever calls what concerns the thread's own
 // hand must not be inlined on both sides of a fiber's switch: see ThreadSlot. 4 KB.
@@ -108,12 +109,16 @@ class PermitHands {
   // Whether `Open` opens them.
   bool usable() const { return usable_; }
   bool open() const { return open_.load(std::memory_order_relaxed); }
+  // Whether a recall would do anything.
+  bool recallable() const { return open() || stranded(); }
   // Closes them. Returns how many permits lay in hands: they are the caller's.
   [[nodiscard]] int64_t Recall() {
-    if (!open()) return 0;
+    if (!recallable()) return 0;
     open_.store(false, std::memory_order_seq_cst);
-    usable_ = BarrierOnEveryThread();
-    if (!usable_) return TakeOwn();
+    const bool passed = BarrierOnEveryThread();
+    if (!passed) usable_ = false;
+    stranded_.store(!passed, std::memory_order_relaxed);
+    if (!passed) return TakeOwn();
     int64_t recalled = 0;
     for (Hand& hand : hands_) {
       if (!hand.busy.load(std::memory_order_acquire)) recalled += Empty(hand);
@@ -126,11 +131,10 @@ class PermitHands {
     return own != nullptr ? Empty(*own) : 0;
   }
   // Whether there is one that a recall or `TakeOwn` would get.
-  bool Any() const {
-    const Hand* const own = Own();
-    if (own != nullptr && own->held.load(std::memory_order_relaxed)) return true;
-    return open() && Held() > 0;
-  }
+  bool Any() const { return HasOwn() || (open() && Held() > 0); }
+  // For those who don't have the lock, before they refuse anybody: whether there is something for the
+  // lock's owner to look for.
+  bool MayHaveMore() const { return stranded() || HasOwn(); }
   // Of some moment for each hand.
   int64_t Held() const {
     int64_t sum = 0;
@@ -152,6 +156,12 @@ class PermitHands {
     const int slot = ThreadSlot();
     return slot >= 0 ? &hands_[static_cast<size_t>(slot)] : nullptr;
   }
+  bool HasOwn() const {
+    const Hand* const own = Own();
+    return own != nullptr && own->held.load(std::memory_order_relaxed);
+  }
+  // A recall was refused the barrier.
+  bool stranded() const { return stranded_.load(std::memory_order_relaxed); }
   static int64_t Empty(Hand& hand) {
     if (!hand.held.load(std::memory_order_relaxed)) return 0;
     hand.held.store(false, std::memory_order_relaxed);
@@ -160,6 +170,7 @@ class PermitHands {
 
   std::array<Hand, kThreadSlots> hands_;
   alignas(kStripeSize) std::atomic<bool> open_{false};  // read by all, written rarely
+  std::atomic<bool> stranded_{false};                   // likewise
   bool usable_;
 };
 

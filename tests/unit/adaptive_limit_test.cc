@@ -16,6 +16,7 @@
 #include "tests/support/machine_trace.h"
 #include "tests/support/other_thread.h"
 #include "tests/support/policy_view.h"
+#include "tests/support/without_membarrier.h"
 
 namespace redial {
 namespace {
@@ -356,6 +357,46 @@ TEST(AdaptiveLimitTest, PlacesThatIdleThreadsKeepAreNotInFlight) {
   keep_places();
   EXPECT_EQ(load.TakeAll().size(), 21u);
   EXPECT_EQ(limit->snapshot().in_flight, 21);
+}
+
+bool Admits(AdaptiveLimitPolicy& limit) {
+  const View view;
+  Token token = 0;
+  return limit.Judge(view) == Verdict::Admit() &&
+         limit.Reserve(view, token, nullptr) == Verdict::Admit();
+}
+
+// A place that a recall was refused is found by whoever may look for it, and else by its own thread.
+TEST(AdaptiveLimitTest, PlacesBeyondASandboxAreFoundAgain) {
+  for (const bool all : {false, true}) {
+    const auto limit = AdaptiveLimit(Hourly({.initial_limit = 20}));
+    LimitLoad load(*limit);
+    std::deque<Other> others(6);
+    for (Other& other : others) {
+      other.Do([&] { load.Settle(load.TakeAll(1), absl::Milliseconds(10)); });
+    }
+    Other sandboxed;
+    sandboxed.Do([&] {
+      ASSERT_TRUE(testing::ForbidMembarrier());
+      ASSERT_TRUE(
+          limit->Reconfigure(Hourly({.min_limit = 1, .initial_limit = 4, .max_limit = 4})).ok());
+      EXPECT_FALSE(Admits(*limit));
+    });
+    int admitted = 0;
+    for (Other& other : others) {
+      other.Do([&] {
+        if (all) {
+          ASSERT_TRUE(testing::ForbidMembarrier());
+        }
+        admitted += Admits(*limit) ? 1 : 0;
+      });
+      if (&other == &others.front()) {
+        EXPECT_EQ(admitted, all ? 0 : 1);
+      }
+    }
+    EXPECT_EQ(admitted, 4) << (all ? "each brings its own" : "the first brings all");
+    EXPECT_EQ(limit->snapshot().in_flight, 4);
+  }
 }
 
 }  // namespace

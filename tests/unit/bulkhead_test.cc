@@ -221,6 +221,42 @@ TEST(BulkheadDeathTest, WhatARecallMissedComesWithTheThreadsNextCall) {
   EXPECT_EXIT(std::_Exit(serves() ? 0 : 1), ::testing::ExitedWithCode(0), "");
 }
 
+// Sandboxes are a thread's own: what is beyond one thread's reach isn't beyond that of all.
+TEST(BulkheadTest, WhatOneThreadsSandboxLeavesAnotherThreadRecalls) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 2, .max_queue = 0});
+  std::deque<IdleThread> idle;
+  for (int i = 0; i < 2; ++i) idle.emplace_back(*bulkhead);
+  for (IdleThread& thread : idle) thread.End();
+  testing::Other sandboxed;
+  sandboxed.Do([&] {
+    ASSERT_TRUE(testing::ForbidMembarrier());
+    for (int i = 0; i < 2; ++i) {
+      Caller caller(*bulkhead);
+      EXPECT_EQ(caller.Ask(At(1)), kFull);
+    }
+  });
+  Caller a(*bulkhead), b(*bulkhead), c(*bulkhead);
+  EXPECT_EQ(a.Ask(At(2)), kAdmitted);
+  EXPECT_EQ(b.Ask(At(2)), kAdmitted);
+  EXPECT_EQ(c.Ask(At(2)), kFull);
+}
+
+TEST(BulkheadTest, AFullLineIsServedBeforeAnybodyIsRefused) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_queue = 1});
+  IdleThread idle(*bulkhead);
+  idle.End();
+  testing::Other sandboxed;
+  Caller waits(*bulkhead);
+  sandboxed.Do([&] {
+    ASSERT_TRUE(testing::ForbidMembarrier());
+    EXPECT_EQ(waits.Ask(At(1)), kQueued) << "the permit is in an idle thread's hand";
+  });
+  Caller another(*bulkhead);
+  EXPECT_EQ(another.Ask(At(2)), kQueued);
+  EXPECT_EQ(waits.woken, 1);
+  EXPECT_EQ(waits.Ask(At(2)), kAdmitted);
+}
+
 // A lowered limit takes them too.
 TEST(BulkheadTest, ALoweredLimitTakesWhatIdleThreadsHaveKept) {
   const auto bulkhead = Bulkhead({.max_concurrent = 2, .max_queue = 0});
@@ -341,6 +377,24 @@ TEST(BulkheadTest, AWaitHasAnEndWhereOneIsSet) {
   EXPECT_EQ(b.Ask(At(20)), kTooLate);
   a.End(At(34));
   EXPECT_EQ(c.Ask(At(40)), kAdmitted) << "its turn came in time";
+}
+
+// What another policy holds it up for isn't waiting; what comes after that goes on counting.
+TEST(BulkheadTest, AWaitThatIsInterruptedDoesNotBeginAnew) {
+  const auto bulkhead = Bulkhead({.max_concurrent = 1, .max_wait = absl::Milliseconds(20)});
+  Caller a(*bulkhead), b(*bulkhead);
+  a.Ask(At(0));
+  b.Ask(At(0));
+  EXPECT_EQ(b.Ask(At(15)), Verdict::BlockedUntil(At(20), Reason::kQueued));
+  b.Park();
+  EXPECT_EQ(b.Ask(At(100)), Verdict::BlockedUntil(At(105), Reason::kQueued));
+  a.End(At(103));  // b's turn
+  EXPECT_EQ(b.Reserve(At(103)), kAdmitted);
+  b.Void();
+  Caller c(*bulkhead);
+  EXPECT_EQ(c.Ask(At(103)), kAdmitted) << "b is held up";
+  EXPECT_EQ(b.Reserve(At(200)), Verdict::BlockedUntil(At(202), Reason::kQueued));
+  EXPECT_EQ(b.Judge(At(202)), kTooLate);
 }
 
 TEST(BulkheadTest, ACallWaitsInLineAndIsWoken) {
