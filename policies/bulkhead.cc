@@ -39,8 +39,8 @@ using Counts = BulkheadOptions::Counts;
 using Order = BulkheadOptions::Order;
 using State = Ticket::State;
 
-// After a recall hands stay closed for so long. Then a recall, some microseconds for all threads
-// together, is a thousandth of the time at most.
+// After a recall hands stay closed for so long. Then recalls, whose barrier interrupts all threads
+// for less than a microsecond, are no more than a thousandth of the time.
 constexpr int64_t kHandsRest = 10'000'000;
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
