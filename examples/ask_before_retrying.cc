@@ -1,5 +1,4 @@
-// All three answers to a timeout in one program, with a person in the loop: it displays each failure, asks whether to
-// retry, and gives up where that can't help.
+// A client with a person in the loop: it displays each failure, asks whether to retry, and gives up where that can't help.
 //
 //   ask_before_retrying tcp://127.0.0.1:6379
 #include <cstdio>

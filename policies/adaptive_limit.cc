@@ -1,7 +1,7 @@
 // Theory of operation. One word holds how many attempts are in flight, the limit, and the limit's epoch,
 // which ends when the limit is lowered. `Reserve` raises the count if the limit allows it; `Void` and
 // `Settle` lower it, and see by the word whether the epoch that the attempt was admitted in still lasts.
-// While less than half of the limit is in use, threads keep their places between two attempts, and write
+// While little of the limit is in use, threads keep their places between two attempts, and write
 // nothing that others write (see BoundedCount). Such a place counts, but no window's peak can reach half
 // of the limit by it, which is all that is asked of a peak.
 //

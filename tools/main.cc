@@ -59,7 +59,8 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("redial ") + REDIAL_VERSION);
   app.require_subcommand(1);
 
-  CLI::App& demo = *app.add_subcommand("demo", "Retry, fail fast, report: the three answers, live");
+  CLI::App& demo = *app.add_subcommand(
+      "demo", "Retry, fail fast, report: what they do with a flaky server, live");
   ProbeArguments probe;
   CLI::App& probe_app = *app.add_subcommand("probe", "One resilient exchange, and its story");
   DescribeProbe(probe_app, probe);

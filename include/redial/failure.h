@@ -105,8 +105,8 @@ struct Failure {
   std::string target = {};
   ReasonSet reasons = {};      // everything that spoke against another attempt
   Reason why = Reason::kNone;  // the one that decided
-  // When the refuser would next admit, from now. Of a call that was refused before its first attempt, and
-  // from 10 ms on, rounded up to a millisecond.
+  // When the refuser would next admit, from now. Where a call was refused before its first attempt,
+  // values of 10 ms and more are rounded up to whole milliseconds.
   std::optional<absl::Duration> retry_at = {};
   std::vector<AttemptRecord> attempts = {};
 

@@ -174,7 +174,7 @@ CONFORM(HedgingExceptions, WhatTheInnerCallsPolicyThrowsIsTheOperationsToCatch) 
 #endif
 }
 
-// Source: docs/architecture.md, law 9: safe to throw through.
+// Source: docs/architecture.md, law 7: given back also when an exception passes through.
 CONFORM(HedgingExceptions, TheFirstOfTwoIsTheOneThatLeavesTheCall) {
 #if defined(__cpp_exceptions)
   struct Second {};
@@ -189,7 +189,7 @@ CONFORM(HedgingExceptions, TheFirstOfTwoIsTheOneThatLeavesTheCall) {
 #endif
 }
 
-// Source: docs/architecture.md, law 9: safe to throw through.
+// Source: docs/architecture.md, law 7: given back also when an exception passes through.
 CONFORM(HedgingExceptions, HedgesInFlightAreJoinedBeforeTheExceptionLeaves) {
 #if defined(__cpp_exceptions)
   struct Throws final : Policy {

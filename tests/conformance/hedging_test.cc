@@ -157,7 +157,7 @@ CONFORM(Hedging, TheDeadlineEndsAll) {
   ExpectTook(began, 5 * kDelay);
 }
 
-// Source: docs/architecture.md, law 9: safe to throw through.
+// Source: docs/architecture.md, law 7: given back also when an exception passes through.
 CONFORM(Hedging, AnExceptionInAHedgeComesOutOfTheCall) {
 #if defined(__cpp_exceptions)
   struct Thrown {};
@@ -174,7 +174,7 @@ CONFORM(Hedging, AnExceptionInAHedgeComesOutOfTheCall) {
 #endif
 }
 
-// Source: docs/architecture.md, law 9: safe to throw through.
+// Source: docs/architecture.md, law 7: given back also when an exception passes through.
 CONFORM(Hedging, AnExceptionInTheFirstEndsItsHedge) {
 #if defined(__cpp_exceptions)
   struct Thrown {};

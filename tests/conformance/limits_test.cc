@@ -231,7 +231,7 @@ CONFORM(Limits, ATimeoutBoundsEachOperationAnew) {
   }
 }
 
-// Source: Go net TestReadTimeout: a session goes on after a timeout.
+// Source: Go net TestReadTimeout: a connection goes on after a timeout.
 CONFORM(Limits, AfterATimeoutTheConnectionGoesOn) {
   SetTimeout(absl::Milliseconds(5));
   EXPECT_EQ(Read().code(), kDeadlineExceeded);

@@ -1,4 +1,4 @@
-// The article's policies in whole calls, in virtual time.
+// Policies in whole calls, in virtual time.
 #include <gtest/gtest.h>
 
 #include <cerrno>

@@ -17,9 +17,11 @@
 //
 // Safe between threads, and exact: no attempt starts above the limit, however many threads ask. So all
 // of them write one word, the number of attempts in flight: an exact limit can't be striped. But while
-// less than half of it is in use, a thread keeps its place for its next attempt. A success takes no lock
-// while a window lasts; after its end one takes it, unless another has it, to close the window or to see
-// that results are lacking. So does the first attempt that finds half of the limit taken.
+// little of it is in use, a thread keeps its place for its next attempt: from the beginning of a
+// window, if at most a quarter of a limit of 8 or more is taken then, until half of it would be. A
+// success takes no lock while a window lasts; after its end one takes it, unless another has it, to
+// close the window or to see that results are lacking. So does the attempt that would have half of the
+// limit taken.
 #ifndef REDIAL_POLICIES_ADAPTIVE_LIMIT_H_
 #define REDIAL_POLICIES_ADAPTIVE_LIMIT_H_
 
@@ -41,7 +43,8 @@ enum class LimitAlgorithm : uint8_t {
   kGradient,
   // TCP Vegas, as failsafe-go has it. It compares with the least of the latest 600 to 1200 windows,
   // reckons from that how many requests queue at the peer, and goes a step up below three of them and
-  // a step down above six: closest to the floor, and slow.
+  // a step down above six: closest to the floor, and slow. From a limit of 100 on the step and both
+  // bounds are twice that, from 1000 on three times.
   kVegas,
 };
 

@@ -10,7 +10,8 @@
 // line is full, it takes the place of the newest of a lower priority, or is refused. A line that
 // stands, since calls come faster than they end, helps nobody: all of them are only later. So once
 // nobody's wait has been as short as `target_delay` for a `target_interval`, whoever has waited for
-// twice that is refused, until the line has been empty.
+// more than twice `target_delay` is refused, until somebody is served in time again or the line has
+// been empty.
 //
 // A wait in line ends with the call's deadline, like all it does. A call that another policy holds up
 // keeps its place and is passed over. The beginning and end of an overload are told to observers

@@ -18,9 +18,9 @@
 // its place after `probe_lease`. Changes of state are told to observers
 // (`CallEvent::Type::kPolicyChanged`) by the call that brought them about; those made by hand aren't.
 //
-// Safe between threads. A success takes no lock while the breaker is closed, but for one at the
-// end of each slice of a time window, and for those that complete the minimum while failures wait
-// for it.
+// Safe between threads. A success takes no lock while the breaker is closed, but for one at the end
+// of each slice of a time window, and for each one while failures or slow results wait for the
+// minimum. A refusal takes one only while the breaker is half open.
 #ifndef REDIAL_POLICIES_CIRCUIT_BREAKER_H_
 #define REDIAL_POLICIES_CIRCUIT_BREAKER_H_
 
@@ -105,7 +105,9 @@ class REDIAL_EXPORT CircuitBreakerPolicy : public Policy {
   struct Snapshot {
     State state = State::kClosed;
     Override forced = Override::kNone;
-    int64_t results = 0;  // in the window
+    // In the window, as of the latest result for which somebody looked closely: to ask for it
+    // doesn't age a window of time.
+    int64_t results = 0;
     int64_t failures = 0;
     int64_t slow = 0;
     double failure_ratio = 0;

@@ -1,5 +1,4 @@
-// FailFast: the article's second answer to a timeout, terminate. Some failures won't get better;
-// this ends the call at once.
+// FailFast: some failures won't get better; this ends the call at once.
 //
 //   auto client = redial::Client::Create("tcp://cache:6379", {
 //       redial::Retry(), redial::FailFast(redial::OnErrno(ECONNREFUSED))});

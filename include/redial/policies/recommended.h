@@ -6,7 +6,7 @@
 //
 // | policy         | what it does                                                            |
 // |----------------|-------------------------------------------------------------------------|
-// | Retry          | up to three attempts, pauses of 50 ms and more, longer after overload    |
+// | Retry          | up to three attempts; pauses of up to 50 ms, doubled, 1 s if overloaded |
 // | RetryBudget    | at most one retry for ten successes, in the long run                    |
 // | AttemptTimeout | half of what remains for each attempt                                   |
 // | CircuitBreaker | refuses for a while when half of at least 20 attempts in 10 s failed    |
@@ -42,7 +42,7 @@ namespace redial {
 
 struct RecommendedOptions {
   std::string label = {};  // of the breaker, in events and metrics; one of your own has its own
-  // No attempt gets more, whatever remains. Positive.
+  // No attempt gets more, whatever remains, but for three round trips. At least 10 ms.
   absl::Duration attempt_timeout = absl::Seconds(10);
   SinkPtr report = nullptr;
   // In place of those that it would make.

@@ -1,5 +1,4 @@
-// Report: the article's third answer to a timeout, display. It changes nothing; it tells what
-// happens.
+// Report: tells what happens, and changes nothing.
 //
 //   auto for_people = redial::Report(redial::ToTerminal(stderr));  // a live line on a terminal
 //   auto for_machines = redial::Report(redial::ToLines(stdout));   // a JSON object a line

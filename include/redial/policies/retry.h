@@ -1,5 +1,5 @@
-// Retry: the article's first answer to a timeout. Another attempt, after a pause, as long as it is
-// safe and can help.
+// Retry: one answer to a timeout. Another attempt, after a pause, as long as it is safe and can
+// help.
 //
 //   auto client = redial::Client::Create("tcp://cache:6379", {
 //       redial::Retry({.max_attempts = 3,
