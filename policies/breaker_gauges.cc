@@ -38,6 +38,10 @@ std::string_view BreakerStateName(State state) {
 
 namespace internal {
 
+std::string_view BreakerShownName(State state, Override forced) {
+  return forced == Override::kNone ? BreakerStateName(state) : OverrideName(forced);
+}
+
 void VisitBreakerGauges(const CircuitBreakerPolicy::Snapshot& s,
                         absl::FunctionRef<void(const Gauge&)> visit) {
   for (const State state : {State::kClosed, State::kOpen, State::kHalfOpen}) {

@@ -75,10 +75,10 @@ class Breaker final : public CircuitBreakerPolicy {
   absl::Status Reconfigure(const CircuitBreakerOptions& options) override;
 
  private:
-  // What the gate says, in its two low bits.
-  enum Gate : uint64_t { kAdmit, kLook, kRefuse, kOff };
-  static constexpr uint64_t kGateMask = 3;
-  static constexpr int kGenerationShift = 2;
+  // What the gate says, in its low bits. kTell: observers have something to hear first.
+  enum Gate : uint64_t { kAdmit, kLook, kRefuse, kOff, kTell };
+  static constexpr uint64_t kGateMask = 7;
+  static constexpr int kGenerationShift = 3;
   // Of tokens: a probe's have the lowest bit. One that doesn't count is of a generation that never was.
   static constexpr Token kProbe = 1;
   static constexpr Token kUncounted = 0;
@@ -96,6 +96,7 @@ class Breaker final : public CircuitBreakerPolicy {
   [[gnu::cold]] Verdict JudgeClosely(const View& view) const;
   [[gnu::cold]] Verdict ReserveProbe(const View& view, Token& token);
   Verdict Admission(Instant now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Verdict AdmissionByState(Instant now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // By itself, for the thread's own counter (see ThreadSlot): a user's predicate comes before it.
   [[gnu::noinline]] void CountSuccess() { successes_.Add(1); }
@@ -108,25 +109,22 @@ class Breaker final : public CircuitBreakerPolicy {
   void Open(const Outcome& outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Close() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MoveTo(State next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Publish() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PublishPace() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Deadline NextAdmission() const {
     return Deadline::AfterNanos(Instant::FromNanos(open_until_.load(std::memory_order_relaxed)), 0);
   }
-  Notice Change(State from, State to) const {
-    return {.policy = name(),
-            .label = config_.current().options.label,
-            .from = BreakerStateName(from),
-            .to = BreakerStateName(to),
-            .until = to == State::kOpen ? NextAdmission() : Deadline::Never()};
+  std::string_view Shown() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return internal::BreakerShownName(state(), forced_);
   }
+  void TellOfChange(Notices* notices) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const absl::Status check_;
   internal::Configuration<BreakerConfig> config_;
 
   // Published. The gate is stored after what belongs to it, with release; whoever sees an old one acts
   // as if it had come a moment earlier.
-  std::atomic<uint64_t> gate_{0};
+  mutable std::atomic<uint64_t> gate_{0};
   std::atomic<State> state_{State::kClosed};
   std::atomic<int64_t> open_until_{kEarliest};
   // No success can open it, nor ends the slice before `slice_end_`.
@@ -136,6 +134,8 @@ class Breaker final : public CircuitBreakerPolicy {
 
   mutable internal::StdMutex mu_;
   Override forced_ ABSL_GUARDED_BY(mu_) = Override::kNone;
+  // The latest that observers know.
+  mutable std::string_view told_ ABSL_GUARDED_BY(mu_) = BreakerStateName(State::kClosed);
   uint64_t generation_ ABSL_GUARDED_BY(mu_) = 1;
   internal::BreakerTally tally_ ABSL_GUARDED_BY(mu_);
   int in_a_row_ ABSL_GUARDED_BY(mu_) = 0;
@@ -152,15 +152,21 @@ Verdict Breaker::Judge(const View& view) const {
   }
   if (gate == kRefuse) return Refuse();
   const int64_t until = open_until_.load(std::memory_order_relaxed);
-  return view.now.nanos() < until ? RefuseUntil(until) : JudgeClosely(view);
+  return gate == kLook && view.now.nanos() < until ? RefuseUntil(until) : JudgeClosely(view);
 }
 
 Verdict Breaker::JudgeClosely(const View& view) const {
   const StdMutexLock lock(mu_);
+  TellOfChange(view.notices);
   return Admission(view.now);
 }
 
 Verdict Breaker::Admission(Instant now) const {
+  if (forced_ == Override::kNone) return AdmissionByState(now);
+  return forced_ == Override::kForcedOpen ? Refuse() : Verdict::Admit();
+}
+
+Verdict Breaker::AdmissionByState(Instant now) const {
   switch (state()) {
     case State::kClosed:
       break;
@@ -200,15 +206,20 @@ bool Breaker::Take(const View&, Token& token) {
 
 Verdict Breaker::ReserveProbe(const View& view, Token& token) {
   const StdMutexLock lock(mu_);
+  TellOfChange(view.notices);
   const Verdict verdict = Admission(view.now);
   if (!verdict.admits(view.now)) return verdict;
-  if (state() == State::kClosed) {  // it has just closed
+  if (forced_ == Override::kDisabled) {
+    token = kUncounted;
+    return verdict;
+  }
+  if (state() == State::kClosed || forced_ == Override::kForcedClosed) {
     token = generation_ << 1;
     return verdict;
   }
   if (state() == State::kOpen) {
-    view.Tell(Change(State::kOpen, State::kHalfOpen));
     MoveTo(State::kHalfOpen);
+    TellOfChange(view.notices);
   }
   const Deadline lease = Deadline::After(view.now, config_.current().options.probe_lease);
   token = probes_.Take(view.now, lease) << 1 | kProbe;
@@ -266,6 +277,7 @@ void Breaker::Gather(Instant now) {
 void Breaker::SettleClosely(uint64_t generation, BreakerResult result, const Outcome& outcome) {
   const StdMutexLock lock(mu_);
   if (generation != generation_ || state() != State::kClosed) return;
+  if (forced_ == Override::kDisabled) return;
   Gather(outcome.ended);
   const int64_t before = tally_.results();
   tally_.Add(result);
@@ -273,7 +285,7 @@ void Breaker::SettleClosely(uint64_t generation, BreakerResult result, const Out
   const int minimum = config_.current().options.minimum_throughput;
   if (Trips(before < minimum && tally_.results() >= minimum, result)) {
     Open(outcome);
-    outcome.Tell(Change(State::kClosed, State::kOpen));
+    TellOfChange(outcome.notices);
   }
   PublishPace();
 }
@@ -299,11 +311,10 @@ void Breaker::SettleProbe(uint64_t serial, const Outcome& outcome) {
   if (probed_.FailuresReach(o.failure_ratio) || probed_.SlowReach(o.slow_ratio)) {
     ++failed_probings_;
     Open(outcome);
-    outcome.Tell(Change(State::kHalfOpen, State::kOpen));
   } else {
-    outcome.Tell(Change(State::kHalfOpen, State::kClosed));
     Close();
   }
+  TellOfChange(outcome.notices);
 }
 
 void Breaker::Open(const Outcome& outcome) {
@@ -335,11 +346,29 @@ void Breaker::MoveTo(State next) {
   PublishPace();
 }
 
-void Breaker::Publish() {
+// A change by hand comes about where nobody can be told, and keeps the gate from the short ways until
+// the next call comes by and tells it.
+void Breaker::TellOfChange(Notices* notices) const {
+  const std::string_view now = Shown();
+  if (told_ == now) return;
+  if (notices != nullptr) {
+    notices->Add(
+        {.policy = name(),
+         .label = config_.current().options.label,
+         .from = told_,
+         .to = now,
+         .until = now == BreakerStateName(State::kOpen) ? NextAdmission() : Deadline::Never()});
+  }
+  told_ = now;
+  Publish();
+}
+
+void Breaker::Publish() const {
   Gate gate = state() == State::kClosed ? kAdmit : kLook;
   if (forced_ == Override::kForcedOpen) gate = kRefuse;
   if (forced_ == Override::kForcedClosed) gate = kAdmit;
   if (forced_ == Override::kDisabled) gate = kOff;
+  if (told_ != Shown()) gate = kTell;
   gate_.store(generation_ << kGenerationShift | gate, std::memory_order_release);
 }
 

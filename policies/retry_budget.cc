@@ -29,6 +29,8 @@ constexpr double kUnit = 1e6;
 // Of tokens; their millionths fit with room for sums.
 constexpr double kMost = 1e9;
 
+constexpr int64_t kRecoveredRetries = 5;
+
 int64_t Units(double tokens) { return std::llround(tokens * kUnit); }
 
 // The options, in units.
@@ -54,6 +56,12 @@ struct Config {
   }
   int64_t Gain(Token paid) const {
     return options.refunds ? std::max(per_success, static_cast<int64_t>(paid)) : per_success;
+  }
+  // From so much on it is told to have tokens again, after it was told to have none: some way above
+  // where it refuses, or each retry would be told of.
+  int64_t Recovered() const {
+    return std::min(kept_back + (max - kept_back) / 2,
+                    kept_back + kRecoveredRetries * std::max(retry_cost, Units(1)));
   }
   bool Allows(int64_t balance, int64_t cost) const {
     return balance > kept_back && balance - cost >= kept_back;
@@ -114,10 +122,10 @@ absl::Status Check(const RetryBudgetOptions& o) {
 class Budget final : public RetryBudgetPolicy {
  public:
   explicit Budget(const RetryBudgetOptions& options)
-      : RetryBudgetPolicy(
-            {.name = kName,
-             .capabilities = kJudgesAgain | kReserves | kReservesAgain | kSettles | kReconfigures,
-             .rank = Rank::kBudget}),
+      : RetryBudgetPolicy({.name = kName,
+                           .capabilities = kJudgesAgain | kReserves | kReservesAgain | kSettles |
+                                           kReconfigures | kCountsRefusals,
+                           .rank = Rank::kBudget}),
         check_(Check(options)),
         config_(Config(check_.ok() ? options : RetryBudgetOptions())),
         window_(config_.current().options.lifetime),
@@ -130,6 +138,7 @@ class Budget final : public RetryBudgetPolicy {
   Verdict Reserve(const View& view, Token& token, Ticket* ticket) override;
   void Void(Token token, Ticket* ticket) override;
   void Settle(Token token, const Outcome& outcome) override;
+  void Refused(const View& view) override;
 
   void Describe(Description& description) const override;
   RetryBudgetPolicy::Snapshot snapshot() const override;
@@ -143,13 +152,15 @@ class Budget final : public RetryBudgetPolicy {
     const Config& config = config_.current();
     return std::clamp<int64_t>(window_.sum() + config.allowance, 0, config.max);
   }
-  [[gnu::cold, gnu::noinline]] void BeginSlice(Instant now) {
+  [[gnu::cold, gnu::noinline]] void BeginSlice(const Outcome& outcome) {
     const internal::StdMutexLock lock(mu_);
-    BringUpToDate(now);
+    BringUpToDate(outcome.ended);
+    TellOfChange(/*refuses=*/false, outcome.notices);
   }
   // What successes brought comes into the window, which forgets what is too old.
   void BringUpToDate(Instant now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Change(int64_t by) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellOfChange(bool refuses, Notices* notices) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const absl::Status check_;
   internal::Configuration<Config> config_;
@@ -162,6 +173,7 @@ class Budget final : public RetryBudgetPolicy {
   mutable internal::TokenWindow window_ ABSL_GUARDED_BY(mu_);
   mutable int64_t pending_start_ ABSL_GUARDED_BY(mu_);
   int64_t admitted_ ABSL_GUARDED_BY(mu_) = 0;
+  mutable bool told_empty_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 uint64_t Budget::Fingerprint() const {
@@ -201,7 +213,26 @@ Verdict Budget::Judge(const View& view) const {
   const Config& config = config_.Of(view.config);
   const internal::StdMutexLock lock(mu_);
   BringUpToDate(view.now);
+  TellOfChange(/*refuses=*/false, view.notices);
   return config.Allows(Balance(), config.CostOf(view)) ? Verdict::Admit() : Refuse();
+}
+
+void Budget::Refused(const View& view) {
+  const internal::StdMutexLock lock(mu_);
+  TellOfChange(/*refuses=*/true, view.notices);
+}
+
+// Once when it first refuses, and once when it has recovered.
+void Budget::TellOfChange(bool refuses, Notices* notices) const {
+  if (told_empty_ ? Balance() < config_.current().Recovered() : !refuses) return;
+  constexpr std::string_view kStates[] = {"available", "empty"};
+  if (notices != nullptr) {
+    notices->Add({.policy = name(),
+                  .label = {},
+                  .from = kStates[told_empty_ ? 1 : 0],
+                  .to = kStates[told_empty_ ? 0 : 1]});
+  }
+  told_empty_ = !told_empty_;
 }
 
 Verdict Budget::Reserve(const View& view, Token& token, Ticket*) {
@@ -228,11 +259,10 @@ void Budget::Settle(Token token, const Outcome& outcome) {
   const Config& config = config_.Of(outcome.config);
   if (outcome.ok()) {
     if (full_.load(std::memory_order_relaxed)) return;
-    if (outcome.ended.nanos() >= slice_end_.load(std::memory_order_relaxed))
-      BeginSlice(outcome.ended);
+    if (outcome.ended.nanos() >= slice_end_.load(std::memory_order_relaxed)) BeginSlice(outcome);
     const int64_t brought = brought_.Add(config.Gain(token == 0 ? 0 : token - 1));
     // More than it can hold: time to see that it is full.
-    if (!config.forgets && brought >= config.max) BeginSlice(outcome.ended);
+    if (!config.forgets && brought >= config.max) BeginSlice(outcome);
   } else if (config.failure_cost > 0 && IsTransient(outcome)) {
     const internal::StdMutexLock lock(mu_);
     BringUpToDate(outcome.ended);

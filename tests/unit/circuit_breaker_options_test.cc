@@ -39,6 +39,52 @@ TEST(CircuitBreakerTest, CanBeForced) {
   EXPECT_EQ(breaker->snapshot().failures, 0);
 }
 
+// Whoever changes it by hand has no call in which to tell of it: the next one does.
+TEST(CircuitBreakerTest, TellsOfWhatWasDoneByHand) {
+  PlayedBreaker breaker({.minimum_throughput = 1, .open_time = For(absl::Seconds(9))});
+  breaker.Play("F");
+  EXPECT_EQ(breaker.Changes(), "closed>open");
+  breaker->Reset();
+  breaker.Play("SS");
+  EXPECT_EQ(breaker.Changes(), "open>closed");
+  breaker->Force(Override::kForcedOpen);
+  breaker.Play("SS");
+  EXPECT_EQ(breaker.Changes(), "closed>forced_open");
+  breaker->Force(Override::kForcedClosed);
+  breaker.Play("FF");
+  EXPECT_EQ(breaker.Changes(), "forced_open>forced_closed");
+  breaker->Force(Override::kDisabled);
+  breaker.Play("FF");
+  EXPECT_EQ(breaker.Changes(), "forced_closed>disabled");
+  breaker->Force(Override::kForcedOpen);
+  breaker->Force(Override::kDisabled);
+  breaker.Play("F");
+  EXPECT_EQ(breaker.Changes(), "") << "nobody has noticed";
+  breaker->Force(Override::kNone);
+  breaker.Play("SF");
+  EXPECT_EQ(breaker.Changes(), "disabled>closed closed>open");
+  breaker->Force(Override::kForcedClosed);
+  EXPECT_EQ(breaker.Judge(), Verdict::Admit()) << "though its time isn't up";
+  breaker->Force(Override::kNone);
+  EXPECT_EQ(breaker.RefusedFor(), absl::Seconds(9));
+  EXPECT_EQ(breaker.LatestChangeHolds(), absl::Seconds(9));
+  EXPECT_EQ(breaker.Changes(), "open>forced_closed forced_closed>open");
+}
+
+// Also before the next one has told of it.
+TEST(CircuitBreakerTest, WhatWasDoneByHandHoldsAtOnce) {
+  PlayedBreaker breaker({.minimum_throughput = 1});
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(breaker.Start());
+  breaker->Force(Override::kDisabled);
+  breaker.End(testing::FailedWith(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(breaker->snapshot().failures, 0);
+  breaker->Force(Override::kForcedOpen);
+  View view;
+  Token token = 0;
+  EXPECT_FALSE(breaker->Take(view, token));
+  EXPECT_TRUE(breaker->Reserve(view, token, nullptr).rejects());
+}
+
 TEST(CircuitBreakerTest, ReconfiguresWithoutForgetting) {
   PlayedBreaker breaker({.window = CountWindow(10), .minimum_throughput = 10});
   breaker.Play("SSSSSFFFF");

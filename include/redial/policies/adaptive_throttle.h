@@ -23,6 +23,9 @@
 // It counts when it ends, for the time at which it was sent; what is in flight counts for nothing, as in
 // grpc-go, or the tenth of ten calls that begin together would meet a throttle.
 //
+// Observers are told (`CallEvent::Type::kPolicyChanged`) when it first refuses, "throttling", and when it
+// wouldn't and hasn't for as long as the window is, "calm".
+//
 // Safe between threads. What is accepted takes no lock, except for those that began in an earlier tenth
 // of the window, and the one that begins a tenth; while it refuses, every attempt takes one.
 #ifndef REDIAL_POLICIES_ADAPTIVE_THROTTLE_H_

@@ -10,6 +10,9 @@
 // client's own rate: there is no allowance per second unless one is asked for, since ten thousand
 // clients with ten retries a second each are a storm.
 //
+// Observers are told (`CallEvent::Type::kPolicyChanged`) when it begins to refuse, "empty", and once it
+// has tokens for five retries again or is half full, "available".
+//
 // Safe between threads. A success takes no lock; retries do.
 #ifndef REDIAL_POLICIES_RETRY_BUDGET_H_
 #define REDIAL_POLICIES_RETRY_BUDGET_H_
