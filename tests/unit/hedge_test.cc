@@ -127,6 +127,21 @@ TEST(HedgeTest, TheQuantileOfWhatSucceededSaysWhen) {
             "0:start#1 10:hedge#2 11:ok#2 11:abort#1 11:deliver#2 11:gone#1 11:done");
 }
 
+// Calls that began with either configuration take from the same savings.
+TEST(HedgeTest, GivesWhatItPromisesThroughReconfigure) {
+  HedgeOptions options = Fixed(10);
+  const auto hedge = Hedge(options);
+  View view = testing::HedgeView(1);
+  view.config = hedge->CurrentConfig();
+  Token token = 0;
+  ASSERT_EQ(hedge->Reserve(view, token, nullptr), Verdict::Admit());
+  options.max_ratio = 0;
+  ASSERT_TRUE(hedge->Reconfigure(options).ok());
+  hedge->Settle(0, Outcome());
+  EXPECT_EQ(hedge->Judge(view), Verdict::Reject(Reason::kBudget));
+  EXPECT_EQ(hedge->Reserve(view, token, nullptr), Verdict::Reject(Reason::kBudget));
+}
+
 TEST(HedgeTest, NeverEarlierThanTheFloor) {
   const auto hedge = Hedge({.min_samples = 1, .min_delay = absl::Milliseconds(7)});
   Outcome outcome;
