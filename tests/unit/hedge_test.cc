@@ -100,7 +100,8 @@ TEST(HedgeTest, SeveralStartOneAfterTheOther) {
             "50:gone#2 50:gone#1 50:done");
 }
 
-// tower, hedge tests: none before there are samples, then at the latency of 90 percent of them.
+// tower, tests/hedge, hedge_hedge_completes_first: at the latency of 90 percent of the samples. None
+// before there are some.
 TEST(HedgeTest, TheQuantileOfWhatSucceededSaysWhen) {
   const auto hedge = Hedge({.quantile = 0.9, .min_samples = 10, .max_ratio = 1});
   const PolicySet set = Set({hedge});

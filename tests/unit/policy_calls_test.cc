@@ -66,7 +66,8 @@ class Events {
   std::string words_;
 };
 
-// failsafe-go: always failing, three attempts make three calls, two waits, one "exhausted".
+// failsafe-go, TestShouldReturnRetriesExceededError: always failing, three attempts make three calls,
+// two waits, one "exhausted".
 TEST(PolicyCallsTest, RetryUntilExhausted) {
   VirtualRuntime runtime;
   Events events;
