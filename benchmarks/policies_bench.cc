@@ -1,10 +1,11 @@
-// What each policy costs a call that succeeds, alone and together, from one thread and from two; and
-// what an open breaker's refusal costs.
+// What each policy costs a call that succeeds, alone and together, from one thread and from two, and
+// where it has to take a lock; and what an open breaker's refusal costs.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -117,6 +118,53 @@ Measured TimeRefusals(const PolicySet& policies) {
   }
   return {(NowNanos() - started) / kCalls};
 }
+
+// Nobody to wake: who is in line asks when its turn has come.
+class NobodySleeps final : public WakeSource {
+ public:
+  std::shared_ptr<WakeTarget> wake_target() override { return target_; }
+
+ private:
+  struct Target final : WakeTarget {
+    void Wake() override {}
+  };
+  std::shared_ptr<WakeTarget> target_ = std::make_shared<Target>();
+};
+
+// Each call begins while the one before runs and starts once that has ended, in the engine and on one
+// thread: of a single permit, each finds it taken, stands in line and is handed it.
+Measured TimeHandedOn(const PolicySet& policies) {
+  NobodySleeps nobody;
+  const Instant now = Runtime::Current().Now();
+  std::optional<CallMachine> calls[2];
+  const auto begin = [&](std::optional<CallMachine>& call) {
+    call.emplace(policies, CallMachine::Config{.deadline = {}, .seed = 1, .wake = &nobody});
+    call->Begin(now);
+  };
+  const auto drain = [](CallMachine& call) {
+    using Type = CallMachine::Action::Type;
+    Type type;
+    do type = call.Next().type;
+    while (type != Type::kWait && type != Type::kDone);
+    return type;
+  };
+  begin(calls[0]);
+  drain(*calls[0]);
+  const double started = NowNanos();
+  for (int i = 0; i < kCalls; ++i) {
+    CallMachine& running = *calls[i & 1];
+    std::optional<CallMachine>& next = calls[(i + 1) & 1];
+    begin(next);
+    drain(*next);
+    Outcome success;
+    running.AttemptDone(now, 0, success);
+    if (drain(running) != CallMachine::Action::Type::kDone) std::abort();
+    next->Wake(now);
+    drain(*next);
+    if (next->attempts() != 1) std::abort();
+  }
+  return {(NowNanos() - started) / kCalls};
+}
 #endif
 
 Measured TimeRefusedCalls(const PolicySet& policies) {
@@ -128,10 +176,31 @@ Measured TimeRefusedCalls(const PolicySet& policies) {
   return {(NowNanos() - started) / kCalls};
 }
 
+// After a call that failed.
+std::shared_ptr<const PolicySet> AfterAFailure(PolicyPtr policy) {
+  auto set = Set({std::move(policy)});
+  if (Call({}, *set, [] { return absl::UnavailableError("down"); }).ok()) std::abort();
+  return set;
+}
+
+// Open for longer than anybody measures: a refusal says until when.
 std::shared_ptr<const PolicySet> Refusing() {
-  const auto breaker = CircuitBreaker();
-  breaker->Force(CircuitBreakerPolicy::Override::kForcedOpen);
-  return Set({breaker});
+  return AfterAFailure(
+      CircuitBreaker({.consecutive_failures = 1, .open_time = Constant(absl::Hours(1))}));
+}
+
+// Its failure waits for a minimum that never comes: each success might complete it.
+std::shared_ptr<const PolicySet> WatchingClosely() {
+  return AfterAFailure(
+      CircuitBreaker({.window = TimeWindow(absl::Hours(1)), .minimum_throughput = 1'000'000'000}));
+}
+
+// It might refuse, though by a chance that nobody meets: each attempt draws.
+std::shared_ptr<const PolicySet> RefusingNext() {
+  return AfterAFailure(AdaptiveThrottle({.multiplier = 1,
+                                         .window = absl::Hours(24),
+                                         .max_refusal = 1e-15,
+                                         .overload_on = OnAnyFailure()}));
 }
 
 }  // namespace
@@ -151,6 +220,7 @@ void AddPolicyBenchmarks(Suite& suite) {
   AddAlone(suite, "chaos", Chaos({.i_know_this_breaks_calls = true, .error_probability = 1e-15}));
   AddAlone(suite, "fail_fast", FailFast(OnErrno(111)));
   AddAlone(suite, "report", Report());
+  AddAlone(suite, "metrics", Metrics());
 
   suite.Add("five_policies", "bare function call", [set = Set(Five())] { return TimeCalls(*set); },
             TimeBare, {.difference = 90});
@@ -166,7 +236,19 @@ void AddPolicyBenchmarks(Suite& suite) {
       [set = Set(And(Five(), Metrics()))] { return TimeCalls(*set); },
       [set = Set(Five())] { return TimeCalls(*set); }, {.difference = 60});
 
+  suite.Add(
+      "locked_breaker", "no policies", [set = WatchingClosely()] { return TimeCalls(*set); },
+      [none = Set({})] { return TimeCalls(*none); });
+  suite.Add(
+      "locked_throttle", "no policies", [set = RefusingNext()] { return TimeCalls(*set); },
+      [none = Set({})] { return TimeCalls(*none); });
 #if defined(REDIAL_BENCHMARK_ENGINE)
+  suite.Add(
+      "locked_bulkhead", "no policies",
+      [set = Set({Bulkhead({.max_concurrent = 1, .target_delay = absl::InfiniteDuration()})})] {
+        return TimeHandedOn(*set);
+      },
+      [none = Set({})] { return TimeHandedOn(*none); });
   suite.Add({.name = "breaker_refusal",
              .ours = [set = Refusing()] { return TimeRefusals(*set); },
              .bound = {.most = 20}});

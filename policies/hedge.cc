@@ -166,7 +166,7 @@ uint64_t Hedger::Fingerprint() const {
 Verdict Hedger::Judge(const View& view) const {
   if (view.kind != AttemptKind::kHedge) return Verdict::Admit();
   const internal::StdMutexLock lock(mu_);
-  return Saved(config_.Of(view.config)) >= kHedge ? Verdict::Admit() : Refuse();
+  return Saved(config_.current()) >= kHedge ? Verdict::Admit() : Refuse();
 }
 
 Verdict Hedger::Reserve(const View& view, Token& token, Ticket*) {

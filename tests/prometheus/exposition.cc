@@ -32,6 +32,18 @@ class Careless final : public redial::Policy {
   }
 };
 
+// One of each policy that has a state and that the calls below don't need. What the timeout learns it
+// doesn't know yet, so that two of its gauges are NaN and one is +Inf.
+redial::PolicyList TheOthers() {
+  return {redial::Bulkhead(),
+          redial::RateLimit({.rate = 3}),
+          redial::AdaptiveLimit(),
+          redial::AdaptiveThrottle(),
+          redial::Hedge({.delay = absl::Milliseconds(10)}),
+          redial::Chaos({.i_know_this_breaks_calls = true, .error_probability = 1}),
+          redial::AttemptTimeout({.quantile = 0.99})};
+}
+
 int Expose() {
   redial::testing::FakeNetwork net;
   net.Script("tcp://cache:6379")
@@ -64,6 +76,9 @@ int Expose() {
   if (!Ping(clients[0]).ok() || !Ping(clients[1]).ok()) return 3;
   // The breaker opens at the second refusal in a row, and refuses the next call at once.
   if (Ping(clients[0]).ok() || Ping(clients[1]).ok()) return 4;
+  const auto others = redial::PolicySet::Create(TheOthers());
+  if (!others.ok() || !collector.Add(*others).ok()) return 5;
+  if (redial::Call({}, *others, [] { return absl::OkStatus(); }).ok()) return 6;
   prometheus::TextSerializer().Serialize(std::cout, collector.Collect());
   return 0;
 }

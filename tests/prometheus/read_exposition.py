@@ -5,7 +5,8 @@
 
 Runs PROGRAM, which prints the exposition. Beside what makes the parser give up: no series twice, no
 family twice, a help text for each, counters and only they end in _total, histograms are cumulative and
-end with +Inf, durations are in seconds; and PAGE names every family of redial's that isn't a gauge.
+end with +Inf, durations are in seconds; and the tables of PAGE name every family of redial's with its
+type, and no other.
 Prints each problem as a sentence, and exits with 1 where there is one.
 """
 
@@ -72,10 +73,32 @@ def problems(text):
             yield f"{name}{dict(labels)} is there {times} times"
 
 
+def documented(page):
+    """The types of the families that the page's tables name. `…_x_total` has its beginning from the name before."""
+    types = {}
+    for names, kind in re.findall(r"^\| (`redial_[^|]*) \| (\w+) \|", page, re.MULTILINE):
+        words = []
+        for name in re.findall(r"`([^`]+)`", names):
+            ending = name.removeprefix("…_").split("_")
+            words = words[:-len(ending)] + ending if name.startswith("…") else ending
+            types["_".join(words)] = kind
+    return types
+
+
 def undocumented(text, page):
-    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)", text, re.MULTILINE):
-        if kind != "gauge" and not name.startswith("redial_9_lives") and f"`{name}`" not in page:
+    """Where the exposition and the page differ, a sentence each."""
+    types = documented(page)
+    exposed = dict(re.findall(r"^# TYPE (\S+) (\S+)", text, re.MULTILINE))
+    for name, kind in exposed.items():
+        if name.startswith("redial_9_lives"):
+            continue
+        if name not in types:
             yield f"{name} isn't documented"
+        elif types[name] != kind:
+            yield f"{name} is a {kind}, documented as a {types[name]}"
+    for name in types:
+        if name not in exposed:
+            yield f"{name} is documented, and isn't there"
 
 
 def main(program, page):

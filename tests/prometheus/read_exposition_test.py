@@ -3,7 +3,7 @@
 
 import sys
 
-from read_exposition import problems
+from read_exposition import problems, undocumented
 
 FINE = """\
 # HELP redial_calls_total Calls.
@@ -28,6 +28,26 @@ PLANTED = [
     ("redial_calls", "redial__Calls", "lower case"),
     ("} 3", "} -3", "is -3"),
 ]
+PAGE = """\
+| name | type | meaning |
+|---|---|---|
+| `redial_calls_total` | counter | calls |
+| `redial_call_duration_seconds` | histogram | durations |
+| `redial_chaos_delays_total`, `…_errors_total` | counter | faults |
+| `redial_chaos_enabled` | gauge | 1 while it is on |
+"""
+DOCUMENTED = FINE + """\
+# TYPE redial_chaos_delays_total counter
+# TYPE redial_chaos_errors_total counter
+# TYPE redial_chaos_enabled gauge
+"""
+PLANTED_IN_PAGE = [
+    ("`redial_chaos_enabled`", "`redial_chaos_on`", "redial_chaos_enabled isn't documented"),
+    ("`redial_chaos_enabled`", "`redial_chaos_on`", "redial_chaos_on is documented, and isn't there"),
+    ("…_errors_total", "…_stalls_total", "redial_chaos_errors_total isn't documented"),
+    ("| gauge |", "| counter |", "is a gauge, documented as a counter"),
+    ("| `redial_calls_total`", "`redial_calls_total`", "redial_calls_total isn't documented"),
+]
 
 
 def main():
@@ -39,7 +59,15 @@ def main():
         found = list(problems(FINE.replace(before, after)))
         if not any(expected in problem for problem in found):
             failed.append(f"{after!r} in place of {before!r} wasn't noticed: {found}")
-    print("\n".join(failed + [f"{len(PLANTED)} planted, {len(failed)} unnoticed"]))
+    if list(undocumented(DOCUMENTED, PAGE)):
+        failed.append(f"finds this undocumented: {list(undocumented(DOCUMENTED, PAGE))}")
+    for before, after, expected in PLANTED_IN_PAGE:
+        assert before in PAGE, before
+        found = list(undocumented(DOCUMENTED, PAGE.replace(before, after)))
+        if not any(expected in problem for problem in found):
+            failed.append(f"{after!r} in place of {before!r} wasn't noticed: {found}")
+    planted = len(PLANTED) + len(PLANTED_IN_PAGE)
+    print("\n".join(failed + [f"{planted} planted, {len(failed)} unnoticed"]))
     return 1 if failed else 0
 
 

@@ -37,6 +37,8 @@ class LawPolicy : public Policy {
   // Whether a call may wait without end because of it; tests in which all calls must finish leave it
   // out.
   virtual bool may_hold_for_ever() const { return false; }
+  // To another configuration, if it has one, and back the next time.
+  virtual void Reconfigure() {}
 
   const std::string& config() const { return config_; }
 

@@ -50,7 +50,7 @@ class Script {
     }
     LawCall& call = *calls_[choices_.Below(static_cast<uint32_t>(calls_.size()))];
     if (call.dropped()) return;
-    switch (choices_.Below(12)) {
+    switch (choices_.Below(13)) {
       case 0:
       case 1:
         call.Tick(now_);
@@ -76,6 +76,9 @@ class Script {
         [[fallthrough]];
       default:
         Acknowledge(call);
+        break;
+      case 12:
+        Reconfigure();
     }
     Audit(call);
   }
@@ -113,6 +116,11 @@ class Script {
     }
     const auto at = choices_.Below(static_cast<uint32_t>(call.live().size()));
     call.AttemptDone(now_, call.live()[at].id, RandomOutcome(choices_));
+  }
+
+  void Reconfigure() {
+    const auto at = choices_.Below(static_cast<uint32_t>(kit_.policies().size()));
+    kit_.policies()[at]->Reconfigure();
   }
 
   void End(LawCall& call) {

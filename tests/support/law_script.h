@@ -1,7 +1,7 @@
 // Plays a script of random events against calls that share random policies: beginnings, ticks,
-// wake-ups, results, answers, stops, in any order; results that come late, twice or for attempts that
-// never were; machines that vanish as when an exception passes through. After each event the laws are
-// checked, and at the end everything must have been given back.
+// wake-ups, results, answers, stops, policies that are reconfigured, in any order; results that come
+// late, twice or for attempts that never were; machines that vanish as when an exception passes
+// through. After each event the laws are checked, and at the end everything must have been given back.
 //
 //   SeededChoices choices(seed);
 //   EXPECT_EQ(PlayScript(choices), "") << "seed " << seed;

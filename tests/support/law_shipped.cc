@@ -27,6 +27,11 @@ bool CountsHolders(std::string_view gauge) {
          gauge == "probes_out";
 }
 
+// What it shows is what somebody was told last, and the short way into a call may ask once more.
+bool ShowsTheLatestAnswer(std::string_view gauge) {
+  return gauge == "latency_seconds" || gauge == "timeout_seconds";
+}
+
 }  // namespace
 
 LawShipped::LawShipped(PolicyPtr policy, const char* config, bool alone)
@@ -109,15 +114,49 @@ std::string LawShipped::Audit(bool idle) const {
 std::string LawShipped::State() const {
   std::string state;
   policy_->Measure([&](const Gauge& gauge) {
+    if (ShowsTheLatestAnswer(gauge.name)) return;
     absl::StrAppend(&state, internal::ToAbsl(gauge.name), internal::ToAbsl(gauge.state), "=",
                     gauge.value, ",");
   });
   return state;
 }
 
+void LawShipped::Reconfigure() {
+  if (!change_) return;
+  changed_ = !changed_;
+  if (!change_(changed_).ok()) Complain("refused a valid configuration");
+}
+
 namespace {
 
-PolicyPtr RandomBreaker(bool second) {
+// Adds what `make` makes of `one`, which may change to `other`.
+template <class Options, class Make>
+void AddChanging(LawKit& kit, Make make, const Options& one, const Options& other,
+                 const char* config) {
+  const auto policy = make(one);
+  kit.Add<LawShipped>(policy, config)->set_change([=](bool changed) {
+    return policy->Reconfigure(changed ? other : one);
+  });
+}
+
+void AddRetry(bool second, LawKit& kit) {
+  kit.Add<LawShipped>(
+      second ? Retry({.max_attempts = 4, .backoff = Constant(absl::Milliseconds(5))})
+             : Retry({.max_attempts = 3, .backoff = Exponential({.base = absl::Milliseconds(4)})}),
+      second ? "4 of 5ms" : "3 of 4ms and more");
+}
+
+void AddBudget(bool second, LawKit& kit) {
+  const RetryBudgetOptions one = {.initial_tokens = 1};
+  const RetryBudgetOptions two = {.per_success = 0.5,
+                                  .failure_cost = 0.25,
+                                  .max_tokens = 2,
+                                  .lifetime = absl::Milliseconds(50)};
+  AddChanging(kit, RetryBudget, second ? one : two, second ? two : one,
+              second ? "1 token" : "2 tokens for 50ms");
+}
+
+void AddBreaker(bool second, LawKit& kit) {
   CircuitBreakerOptions options;
   options.window = second ? CountWindow(4) : TimeWindow(absl::Milliseconds(40));
   options.minimum_throughput = 2;
@@ -126,10 +165,50 @@ PolicyPtr RandomBreaker(bool second) {
   options.open_time = Constant(absl::Milliseconds(10));
   options.probes = second ? 2 : 1;
   options.probe_lease = absl::Milliseconds(20);
-  return CircuitBreaker(options);
+  CircuitBreakerOptions other = options;
+  other.window = second ? MovingAverage(4) : CountWindow(2);
+  other.probes = second ? 1 : 3;
+  other.open_time = Constant(absl::Milliseconds(2));
+  AddChanging(kit, CircuitBreaker, options, other, second ? "of calls" : "of attempts");
 }
 
-PolicyPtr RandomBulkhead(bool second) {
+void AddTimeout(Choices& choices, LawKit& kit) {
+  const auto make = [](const AttemptTimeoutOptions& options) { return AttemptTimeout(options); };
+  const absl::Duration least = absl::Milliseconds(1);
+  const AttemptTimeoutOptions share = {.share = 0.5, .min_timeout = least};
+  const AttemptTimeoutOptions among = {
+      .timeout = absl::Milliseconds(20), .share_among = 3, .min_timeout = least};
+  const AttemptTimeoutOptions median = {.timeout = absl::Milliseconds(8),
+                                        .quantile = 0.5,
+                                        .window = absl::Milliseconds(40),
+                                        .min_samples = 2,
+                                        .min_timeout = least};
+  switch (choices.Below(5)) {
+    case 0:
+      kit.Add<LawShipped>(AttemptTimeout(absl::Milliseconds(3)), "3ms");
+      return;
+    case 1:
+      kit.Add<LawShipped>(AttemptTimeout(absl::Milliseconds(8)), "8ms");
+      return;
+    case 2:
+      AddChanging(kit, make, share, among, "half of the rest");
+      return;
+    case 3:
+      AddChanging(kit, make, among, share, "a third of the rest");
+      return;
+    default:
+      AddChanging(kit, make, median, share, "three times the median");
+  }
+}
+
+void AddHedge(bool second, LawKit& kit) {
+  const HedgeOptions one = {.delay = absl::Milliseconds(2), .max_ratio = 1};
+  const HedgeOptions two = {.quantile = 0.5, .min_samples = 2, .max_hedges = 2, .max_ratio = 0.5};
+  AddChanging(kit, Hedge, second ? one : two, second ? two : one,
+              second ? "after 2ms" : "at the median");
+}
+
+void AddBulkhead(bool second, LawKit& kit) {
   BulkheadOptions options;
   options.max_concurrent = second ? 1 : 2;
   options.max_queue = second ? 2 : 1;
@@ -138,23 +217,47 @@ PolicyPtr RandomBulkhead(bool second) {
   options.counts = second ? BulkheadOptions::Counts::kAttempts : BulkheadOptions::Counts::kCalls;
   options.target_delay = absl::Milliseconds(2);
   options.target_interval = absl::Milliseconds(5);
-  return Bulkhead(options);
+  BulkheadOptions other = options;
+  other.max_concurrent = second ? 2 : 1;
+  other.max_queue = 1;
+  other.order = BulkheadOptions::Order::kFifo;
+  AddChanging(kit, Bulkhead, options, other, second ? "1 and 2" : "2 and 1, of calls");
 }
 
-PolicyPtr RandomRateLimit(bool second) {
-  return RateLimit(
-      {.rate = second ? 200 : 500,
-       .burst = second ? 2 : 1,
-       .max_wait = second ? absl::InfiniteDuration() : absl::Milliseconds(10),
-       .counts = second ? RateLimitOptions::Counts::kCalls : RateLimitOptions::Counts::kAttempts});
+void AddRateLimit(bool second, LawKit& kit) {
+  const RateLimitOptions options = {
+      .rate = second ? 200 : 500,
+      .burst = second ? 2 : 1,
+      .max_wait = second ? absl::InfiniteDuration() : absl::Milliseconds(10),
+      .counts = second ? RateLimitOptions::Counts::kCalls : RateLimitOptions::Counts::kAttempts};
+  RateLimitOptions other = options;
+  other.rate = 1000;
+  other.burst = 3;
+  AddChanging(kit, RateLimit, options, other, second ? "5ms, of calls" : "2ms");
 }
 
-PolicyPtr RandomAdaptiveLimit(bool second) {
-  return AdaptiveLimit({.algorithm = second ? LimitAlgorithm::kVegas : LimitAlgorithm::kGradient,
-                        .initial_limit = 2,
-                        .max_limit = 4,
-                        .window = absl::Milliseconds(10),
-                        .window_results = 2});
+void AddAdaptiveLimit(bool second, LawKit& kit) {
+  const AdaptiveLimitOptions options = {
+      .algorithm = second ? LimitAlgorithm::kVegas : LimitAlgorithm::kGradient,
+      .initial_limit = 2,
+      .max_limit = 4,
+      .window = absl::Milliseconds(10),
+      .window_results = 2};
+  AdaptiveLimitOptions other = options;
+  other.initial_limit = other.max_limit = 1;
+  AddChanging(kit, AdaptiveLimit, options, other, second ? "Vegas" : "gradient");
+}
+
+void AddChaos(LawKit& kit) {
+  AddChanging(kit, Chaos, ChaosOptions{.i_know_this_breaks_calls = true, .error_probability = 0.5},
+              ChaosOptions{.i_know_this_breaks_calls = true, .reset_probability = 1}, "0.5");
+}
+
+void AddThrottle(LawKit& kit) {
+  AddChanging(
+      kit, AdaptiveThrottle,
+      AdaptiveThrottleOptions{.multiplier = 1.5, .padding = 1, .window = absl::Milliseconds(50)},
+      AdaptiveThrottleOptions{.multiplier = 1, .window = absl::Milliseconds(20)}, "1.5 in 50ms");
 }
 
 }  // namespace
@@ -164,52 +267,27 @@ void AddShipped(Choices& choices, LawKit& kit) {
   const bool queues = kit.Count(Policy::kQueues) < PolicySet::kMaxQueues;
   switch (choices.Below(12)) {
     case 0:
-      kit.Add<LawShipped>(
-          second
-              ? Retry({.max_attempts = 4, .backoff = Constant(absl::Milliseconds(5))})
-              : Retry({.max_attempts = 3, .backoff = Exponential({.base = absl::Milliseconds(4)})}),
-          second ? "4 of 5ms" : "3 of 4ms and more");
-      return;
+      return AddRetry(second, kit);
     case 1:
-      kit.Add<LawShipped>(second ? RetryBudget({.initial_tokens = 1})
-                                 : RetryBudget({.per_success = 0.5,
-                                                .failure_cost = 0.25,
-                                                .max_tokens = 2,
-                                                .lifetime = absl::Milliseconds(50)}),
-                          second ? "1 token" : "2 tokens for 50ms");
-      return;
+      return AddBudget(second, kit);
     case 2:
-      kit.Add<LawShipped>(RandomBreaker(second), second ? "of calls" : "of attempts");
-      return;
+      return AddBreaker(second, kit);
     case 3:
-      kit.Add<LawShipped>(AttemptTimeout(absl::Milliseconds(second ? 3 : 8)),
-                          second ? "3ms" : "8ms");
-      return;
+      return AddTimeout(choices, kit);
     case 4:
-      kit.Add<LawShipped>(
-          second ? Hedge({.delay = absl::Milliseconds(2), .max_ratio = 1})
-                 : Hedge({.quantile = 0.5, .min_samples = 2, .max_hedges = 2, .max_ratio = 0.5}),
-          second ? "after 2ms" : "at the median");
-      return;
+      return AddHedge(second, kit);
     case 5:
-      if (queues)
-        kit.Add<LawShipped>(RandomBulkhead(second), second ? "1 and 2" : "2 and 1, of calls");
+      if (queues) AddBulkhead(second, kit);
       return;
     case 6:
-      if (queues) kit.Add<LawShipped>(RandomRateLimit(second), second ? "5ms, of calls" : "2ms");
+      if (queues) AddRateLimit(second, kit);
       return;
     case 7:
-      kit.Add<LawShipped>(RandomAdaptiveLimit(second), second ? "Vegas" : "gradient");
-      return;
+      return AddAdaptiveLimit(second, kit);
     case 8:
-      kit.Add<LawShipped>(Chaos({.i_know_this_breaks_calls = true, .error_probability = 0.5}),
-                          "0.5");
-      return;
+      return AddChaos(kit);
     case 9:
-      kit.Add<LawShipped>(
-          AdaptiveThrottle({.multiplier = 1.5, .padding = 1, .window = absl::Milliseconds(50)}),
-          "1.5 in 50ms");
-      return;
+      return AddThrottle(kit);
     case 10:
       kit.Add<LawShipped>(Metrics(), "");
       return;

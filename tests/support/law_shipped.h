@@ -11,7 +11,9 @@
 #define REDIAL_TESTS_SUPPORT_LAW_SHIPPED_H_
 
 #include <atomic>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "redial/policy.h"
 #include "tests/support/law_kit.h"
@@ -22,6 +24,8 @@ namespace redial::testing {
 class LawShipped final : public LawPolicy {
  public:
   LawShipped(PolicyPtr policy, const char* config, bool alone = true);
+  // Changes the policy to its other configuration, or back.
+  void set_change(std::function<absl::Status(bool other)> change) { change_ = std::move(change); }
 
   uint64_t Fingerprint() const override { return policy_->Fingerprint(); }
   absl::Status Validate() const override { return policy_->Validate(); }
@@ -45,6 +49,7 @@ class LawShipped final : public LawPolicy {
 
   std::string Audit(bool idle) const override;
   std::string State() const override;
+  void Reconfigure() override;
 
  private:
   void Complain(const char* what) const;
@@ -54,6 +59,8 @@ class LawShipped final : public LawPolicy {
 
   const PolicyPtr policy_;
   const bool alone_;
+  std::function<absl::Status(bool)> change_;
+  bool changed_ = false;
   std::atomic<int> held_{0};
   mutable std::string problem_;  // guarded by mu_
 };

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cmath>
+#include <deque>
 #include <latch>
 #include <map>
 #include <memory>
@@ -135,11 +136,26 @@ TEST(AdaptiveThrottleTest, LetsSomeThroughHoweverBadItIs) {
   EXPECT_NEAR(RefusedOf(*throttle, 10000), 8000, 200);
 }
 
+// As in grpc-go: counted when they begin, the later ones of many would find that little was accepted.
 TEST(AdaptiveThrottleTest, CallsThatBeginTogetherMeetNoThrottle) {
   const auto throttle = AdaptiveThrottle();
+  const auto set = PolicySet::Create({throttle});
+  ASSERT_TRUE(set.ok()) << set.status();
+  std::deque<CallMachine> in_flight;
+  for (uint64_t seed = 1; seed <= 1000; ++seed) {
+    CallMachine& call = in_flight.emplace_back(
+        *set, CallMachine::Config{.deadline = {}, .idempotent = true, .seed = seed});
+    call.Begin(kEnded);
+    ASSERT_EQ(call.Next().type, CallMachine::Action::Type::kStart) << seed;
+  }
+  EXPECT_EQ(throttle->snapshot().requests, 0);
   EXPECT_EQ(RefusedOf(*throttle, 1000), 0);
-  Accept(*throttle, 1);
-  EXPECT_EQ(throttle->snapshot().requests, 1);
+  for (CallMachine& call : in_flight) {
+    Outcome accepted = Accepted();
+    call.AttemptDone(kEnded, 0, accepted);
+  }
+  EXPECT_EQ(throttle->snapshot().requests, 1000);
+  EXPECT_EQ(throttle->snapshot().accepts, 1000);
 }
 
 TEST(AdaptiveThrottleTest, WhatAnAttemptComesTo) {

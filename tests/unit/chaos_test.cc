@@ -293,23 +293,45 @@ TEST(ChaosTest, Measures) {
   EXPECT_EQ(measured()["enabled"], 0);
 }
 
+// Of two configurations that have nothing in common: a fault is of one of them, never of both.
 TEST(ChaosTest, ThreadsCountEveryFault) {
-  const auto chaos = Chaos({.i_know_this_breaks_calls = true, .error_probability = 0.5});
+  constexpr absl::Duration kLate = absl::Milliseconds(1);
+  const ChaosOptions late_and_aborted = {.i_know_this_breaks_calls = true,
+                                         .latency_probability = 1,
+                                         .min_latency = kLate,
+                                         .max_latency = kLate,
+                                         .error_probability = 1,
+                                         .error_code = absl::StatusCode::kAborted};
+  const ChaosOptions stalled = {.i_know_this_breaks_calls = true, .stall_probability = 1};
+  const auto chaos = Chaos(stalled);
   std::atomic<int64_t> errors = 0;
+  std::atomic<int64_t> stalls = 0;
   std::vector<std::thread> threads;
   for (uint64_t t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (uint64_t i = 0; i < 5000; ++i) {
-        if (chaos->Disrupt(FirstView(t * 5000 + i)).kind == Kind::kError) ++errors;
-        if (i % 1000 == 0) {
-          chaos->Reconfigure({.i_know_this_breaks_calls = true, .error_probability = 0.5})
-              .IgnoreError();
+        const Fault fault = chaos->Disrupt(FirstView(t * 5000 + i));
+        if (fault.kind == Kind::kStall) {
+          ++stalls;
+          EXPECT_EQ(fault.delay_nanos, 0);
+        } else {
+          ++errors;
+          EXPECT_EQ(fault.kind, Kind::kError);
+          EXPECT_EQ(fault.code, absl::StatusCode::kAborted);
+          EXPECT_EQ(fault.delay_nanos, ToNanos(kLate));
+        }
+        if (i % 10 == t) {
+          EXPECT_TRUE(chaos->Reconfigure(i % 20 < 10 ? late_and_aborted : stalled).ok());
         }
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(errors + stalls, 20'000);
+  EXPECT_GT(errors, 0);
   EXPECT_EQ(chaos->snapshot().errors, errors);
+  EXPECT_EQ(chaos->snapshot().delays, errors);
+  EXPECT_EQ(chaos->snapshot().stalls, stalls);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "redial/policies/circuit_breaker.h"
 #include "redial/policies/retry.h"
 #include "redial/policy_set.h"
@@ -17,7 +19,8 @@ using testing::MachineTrace;
 using testing::Succeeds;
 using State = CircuitBreakerPolicy::State;
 
-// failsafe-go's test of a retry around a breaker; here the order in which they are listed is nothing.
+// failsafe-go, TestRetryPolicy_Composition: a retry around a breaker. Here the order in which they are
+// listed is nothing.
 TEST(CircuitBreakerTest, OfAttemptsEndsTheRetriesOfACall) {
   const PolicyPtr retry = Retry({.max_attempts = 7, .backoff = Constant(absl::ZeroDuration())});
   for (const bool retry_first : {false, true}) {
@@ -33,26 +36,36 @@ TEST(CircuitBreakerTest, OfAttemptsEndsTheRetriesOfACall) {
   }
 }
 
+// failsafe-go, TestCircuitBreaker_Composition "with RetryPolicy", a breaker around a retry: three calls,
+// one failure, closed.
 TEST(CircuitBreakerTest, OfCallsCountsEachCallOnce) {
-  const auto breaker = CircuitBreaker({.counts = CircuitBreakerOptions::Counts::kCalls,
-                                       .minimum_throughput = 1000,
-                                       .consecutive_failures = 3});
-  const auto set = PolicySet::Create(
-      {breaker, Retry({.max_attempts = 3, .backoff = Constant(absl::ZeroDuration())})});
-  ASSERT_TRUE(set.ok()) << set.status();
-  const auto play = [&](int failures) {
-    MachineTrace trace(*set, {.deadline = {}, .idempotent = true});
-    trace.Play([failures](int id, AttemptKind) { return id < failures ? Fails(1) : Succeeds(1); });
-    EXPECT_EQ(trace.machine().outstanding(), 0);
-  };
-  play(3);
-  EXPECT_EQ(breaker->state(), State::kClosed);
-  EXPECT_EQ(breaker->snapshot().failures, 1);
-  play(2);
-  EXPECT_EQ(breaker->snapshot().results, 2);
-  EXPECT_EQ(breaker->snapshot().consecutive_failures, 0);
-  for (int i = 0; i < 3; ++i) play(3);
-  EXPECT_EQ(breaker->state(), State::kOpen);
+  const PolicyPtr retry = Retry({.max_attempts = 3, .backoff = Constant(absl::ZeroDuration())});
+  for (const bool retry_first : {false, true}) {
+    const auto breaker = CircuitBreaker({.counts = CircuitBreakerOptions::Counts::kCalls,
+                                         .minimum_throughput = 1000,
+                                         .consecutive_failures = 3});
+    const auto set =
+        PolicySet::Create(retry_first ? PolicyList{retry, breaker} : PolicyList{breaker, retry});
+    ASSERT_TRUE(set.ok()) << set.status();
+    const auto play = [&](int failures) {
+      MachineTrace trace(*set, {.deadline = {}, .idempotent = true});
+      trace.Play(
+          [failures](int id, AttemptKind) { return id < failures ? Fails(1) : Succeeds(1); });
+      EXPECT_EQ(trace.machine().outstanding(), 0);
+      return trace.trace();
+    };
+    const std::string three_calls =
+        "0:start#1 1:failed#1 1:start#2 2:failed#2 2:start#3 3:failed#3 3:end:exhausted 3:done";
+    EXPECT_EQ(play(3), three_calls);
+    EXPECT_EQ(breaker->state(), State::kClosed);
+    EXPECT_EQ(breaker->snapshot().failures, 1);
+    play(2);
+    EXPECT_EQ(breaker->snapshot().results, 2);
+    EXPECT_EQ(breaker->snapshot().consecutive_failures, 0);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(play(3), three_calls);
+    EXPECT_EQ(breaker->state(), State::kOpen);
+    EXPECT_EQ(play(3), "0:end:breaker_open 0:done");
+  }
 }
 
 // A call that is dropped in the middle proves nothing, and one that is stopped neither.

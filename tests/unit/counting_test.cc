@@ -243,19 +243,27 @@ TEST_F(CountingTest, RefusalsOfAFewOperationsAllocateNothing) {
   EXPECT_EQ(CountsOf(refuse_all).allocations, 0);
 }
 
+// Neither where it says until when, nor where somebody has forced it open.
 TEST_F(CountingTest, ABreakersRefusalAllocatesNothingInTheEngine) {
-  const auto breaker = CircuitBreaker();
-  breaker->Force(CircuitBreakerPolicy::Override::kForcedOpen);
-  auto policies = PolicySet::Create({Retry(), breaker});
-  ASSERT_TRUE(policies.ok()) << policies.status();
-  const Instant now = Runtime::Current().Now();
-  const Counts seen = CountsOf([&] {
-    CallMachine machine(*policies, {.deadline = {}, .idempotent = true, .seed = 1});
-    machine.Begin(now);
-    EXPECT_EQ(machine.Next().reason, Reason::kBreakerOpen);
-    EXPECT_EQ(machine.Next().type, CallMachine::Action::Type::kDone);
-  });
-  EXPECT_EQ(seen.allocations, 0);
+  for (const bool forced : {false, true}) {
+    const auto breaker =
+        CircuitBreaker({.consecutive_failures = 1, .open_time = Constant(absl::Hours(1))});
+    auto policies = PolicySet::Create({Retry(), breaker});
+    ASSERT_TRUE(policies.ok()) << policies.status();
+    if (forced) breaker->Force(CircuitBreakerPolicy::Override::kForcedOpen);
+    EXPECT_FALSE(Call({}, *policies, [] { return absl::UnavailableError("down"); }).ok());
+    ASSERT_EQ(breaker->snapshot().next_admission.has_value(), !forced);
+    const Instant now = Runtime::Current().Now();
+    const Counts seen = CountsOf([&] {
+      CallMachine machine(*policies, {.deadline = {}, .idempotent = true, .seed = 1});
+      machine.Begin(now);
+      EXPECT_EQ(machine.Next().reason, Reason::kBreakerOpen);
+      EXPECT_EQ(machine.Next().type, CallMachine::Action::Type::kDone);
+      CallMachine at_once(*policies, {.deadline = {}, .idempotent = true, .seed = 1});
+      EXPECT_EQ(at_once.BeginAtOnce(now).why, Reason::kBreakerOpen);
+    });
+    EXPECT_EQ(seen.allocations, 0);
+  }
 }
 
 // Nor does one that Chaos leaves in peace.

@@ -100,7 +100,8 @@ TEST(HedgeTest, SeveralStartOneAfterTheOther) {
             "50:gone#2 50:gone#1 50:done");
 }
 
-// tower, hedge tests: none before there are samples, then at the latency of 90 percent of them.
+// tower, tests/hedge, hedge_hedge_completes_first: at the latency of 90 percent of the samples. None
+// before there are some.
 TEST(HedgeTest, TheQuantileOfWhatSucceededSaysWhen) {
   const auto hedge = Hedge({.quantile = 0.9, .min_samples = 10, .max_ratio = 1});
   const PolicySet set = Set({hedge});
@@ -125,6 +126,21 @@ TEST(HedgeTest, TheQuantileOfWhatSucceededSaysWhen) {
   EXPECT_LE(proposal.hedge_after_nanos, 11 * kMillisecond);
   EXPECT_EQ(Play(set, slow),
             "0:start#1 10:hedge#2 11:ok#2 11:abort#1 11:deliver#2 11:gone#1 11:done");
+}
+
+// Calls that began with either configuration take from the same savings.
+TEST(HedgeTest, GivesWhatItPromisesThroughReconfigure) {
+  HedgeOptions options = Fixed(10);
+  const auto hedge = Hedge(options);
+  View view = testing::HedgeView(1);
+  view.config = hedge->CurrentConfig();
+  Token token = 0;
+  ASSERT_EQ(hedge->Reserve(view, token, nullptr), Verdict::Admit());
+  options.max_ratio = 0;
+  ASSERT_TRUE(hedge->Reconfigure(options).ok());
+  hedge->Settle(0, Outcome());
+  EXPECT_EQ(hedge->Judge(view), Verdict::Reject(Reason::kBudget));
+  EXPECT_EQ(hedge->Reserve(view, token, nullptr), Verdict::Reject(Reason::kBudget));
 }
 
 TEST(HedgeTest, NeverEarlierThanTheFloor) {

@@ -66,7 +66,8 @@ class Events {
   std::string words_;
 };
 
-// failsafe-go: always failing, three attempts make three calls, two waits, one "exhausted".
+// failsafe-go, TestShouldReturnRetriesExceededError: always failing, three attempts make three calls,
+// two waits, one "exhausted".
 TEST(PolicyCallsTest, RetryUntilExhausted) {
   VirtualRuntime runtime;
   Events events;
@@ -201,11 +202,17 @@ TEST(PolicyCallsTest, AResultCanEndTheCall) {
   EXPECT_EQ(calls, 1);
 }
 
+// brpc retries at once where the backoff would pass the deadline.
 TEST(PolicyCallsTest, NobodySleepsToFailLater) {
   VirtualRuntime runtime;
+  int calls = 0;
   const absl::Status status =
       Call({.operation = "PING", .timeout = absl::Milliseconds(900), .idempotent = true},
-           Set({RetryEverySecond(3)}), [] { return absl::UnavailableError("down"); });
+           Set({RetryEverySecond(3)}), [&] {
+             ++calls;
+             return absl::UnavailableError("down");
+           });
+  EXPECT_EQ(calls, 1);
   EXPECT_EQ(runtime.elapsed(), absl::ZeroDuration());
   EXPECT_EQ(FailureOf(status)->why, Reason::kDeadline);
 }

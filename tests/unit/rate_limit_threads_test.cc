@@ -54,6 +54,41 @@ TEST(RateLimitTest, ThreadsNeverOverdrawIt) {
   EXPECT_EQ(limit->snapshot().waiting, 0);
 }
 
+// Neither one more nor one less, also while the rest of the configuration changes. (Each change moves
+// what is due by two nanoseconds, so they ask a little after the burst began.)
+TEST(RateLimitTest, ThreadsShareABurstToTheLast) {
+  constexpr int kBurst = 20'000;
+  constexpr int kThreads = 4;
+  for (const bool changes : {false, true}) {
+    const auto limit = RateLimit({.rate = 1, .burst = kBurst, .max_wait = kNow});
+    ASSERT_TRUE(StartsAtOnce(*limit, kNow));
+    std::atomic<int> started = 1;
+    std::latch all_there(kThreads);
+    std::vector<std::thread> threads;
+    threads.reserve(kThreads);
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        all_there.arrive_and_wait();
+        for (int i = 0; i < kBurst; ++i) {
+          if (changes && t == 0 && i % 100 == 0) {
+            const absl::Duration max_wait = absl::Nanoseconds(i / 100 % 2);
+            EXPECT_TRUE(
+                limit->Reconfigure({.rate = 1, .burst = kBurst, .max_wait = max_wait}).ok());
+          }
+          Candidate candidate;
+          const View view = ViewAt(absl::Microseconds(1));
+          if (!limit->Reserve(view, candidate.token, &candidate.ticket).rejects()) {
+            ++started;
+          }
+          limit->Leave(candidate.ticket);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(started, kBurst);
+  }
+}
+
 TEST(RateLimitTest, ThreadsAllGetTurnsOfTheirOwn) {
   constexpr int kEach = 20'000;
   constexpr int kThreads = 4;

@@ -1,5 +1,6 @@
 #include "redial/policies/retry_budget.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -11,8 +12,10 @@
 #include <thread>
 #include <vector>
 
+#include "redial/call.h"
 #include "redial/policies/retry.h"
 #include "redial/policy_set.h"
+#include "redial/testing/virtual_runtime.h"
 #include "tests/support/machine_trace.h"
 #include "tests/support/policy_view.h"
 
@@ -21,6 +24,7 @@ namespace {
 
 using testing::FailedWith;
 using testing::Fails;
+using ::testing::HasSubstr;
 using testing::kEnded;
 using testing::MachineTrace;
 using testing::RetryView;
@@ -89,6 +93,32 @@ TEST(RetryBudgetTest, TenSuccessesPayForARetryExactly) {
     Succeed(*budget, 1);
     ASSERT_TRUE(Take(*budget).admitted) << round;
   }
+}
+
+// tower deposits and withdraws whole numbers, so that its budget of 0.6 behaves as one of 1.0.
+TEST(RetryBudgetTest, SixOfTenSuccessesPayForARetryEach) {
+  const auto budget = RetryBudget({.per_success = 0.6, .initial_tokens = 0});
+  int admitted = 0;
+  for (int successes = 1; successes <= 10000; ++successes) {
+    Succeed(*budget, 1);
+    admitted += TakeAll(*budget);
+    ASSERT_EQ(admitted, successes * 6 / 10) << successes;
+  }
+}
+
+// Any absolute allowance per client (500 tokens, 10 per second, at least 3) is unlimited when ten
+// thousand clients each have it. Here each has two retries, and none comes with time.
+TEST(RetryBudgetTest, TenThousandClientsOfADeadServerRetryTwiceEachAndNeverAgain) {
+  constexpr int kClients = 10'000;
+  int retries = 0;
+  for (int client = 0; client < kClients; ++client) {
+    const auto budget = RetryBudget();
+    for (int minute = 0; minute < 60; ++minute) {
+      budget->Settle(0, At(Refused(), absl::Minutes(minute)));
+      if (Take(*budget, Refused(), absl::Minutes(minute)).admitted) ++retries;
+    }
+  }
+  EXPECT_EQ(retries, 2 * kClients);
 }
 
 TEST(RetryBudgetTest, HoldsNoMoreThanItsLimit) {
@@ -241,14 +271,32 @@ TEST(RetryBudgetTest, WhatThisHostHasRunOutOfIsNotOverload) {
 TEST(RetryBudgetTest, EndsACallWithItsFirstFailure) {
   const auto budget = RetryBudget({.initial_tokens = 1});
   const auto set = PolicySet::Create(
-      {Retry({.max_attempts = 5, .backoff = Constant(absl::ZeroDuration())}), budget});
+      {Retry({.max_attempts = 5, .backoff = Constant(absl::Seconds(1))}), budget});
   ASSERT_TRUE(set.ok()) << set.status();
   MachineTrace first(*set, {.deadline = {}, .idempotent = true});
   EXPECT_EQ(first.Play([](int, AttemptKind) { return Fails(1); }),
-            "0:start#1 1:failed#1 1:start#2 2:failed#2 2:end:budget 2:done");
+            "0:start#1 1:failed#1 1:wait(1001,backoff) 1001:start#2 1002:failed#2 "
+            "1002:end:budget 1002:done");
   MachineTrace second(*set, {.deadline = {}, .idempotent = true});
   EXPECT_EQ(second.Play([](int, AttemptKind) { return Fails(1); }),
             "0:start#1 1:failed#1 1:end:budget 1:done");
+}
+
+// failsafe-go sleeps first, then looks at the budget, and drops the last failure.
+TEST(RetryBudgetTest, LooksBeforeThePauseAndKeepsTheFailure) {
+  testing::VirtualRuntime runtime;
+  const auto set = PolicySet::Create({Retry({.backoff = Constant(absl::Seconds(1))}),
+                                      RetryBudget({.per_success = 0, .initial_tokens = 0})});
+  ASSERT_TRUE(set.ok()) << set.status();
+  const absl::Status status = Call({.operation = "PING", .idempotent = true}, *set,
+                                   [] { return absl::UnavailableError("shard 7 is down"); });
+  EXPECT_EQ(runtime.elapsed(), absl::ZeroDuration());
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("shard 7 is down"));
+  EXPECT_EQ(FailureOf(status)->why, Reason::kBudget);
+  EXPECT_EQ(FailureOf(status)->attempts.size(), 1u);
+  EXPECT_THAT(Story(status),
+              HasSubstr("shard 7 is down after 0 ms; not retried: retry budget empty"));
 }
 
 TEST(RetryBudgetTest, ReconfiguresWithoutLosingWhatWasSaved) {

@@ -423,8 +423,8 @@ std::string PlayRefused(PolicyList policies) {
   return trace.Play([](int, AttemptKind) { return Fails(1); });
 }
 
-// failsafe-go, retry tests: always failing, three attempts make three calls, two waits and one
-// "exhausted".
+// failsafe-go, TestShouldReturnRetriesExceededError: always failing, three attempts make three calls,
+// two waits and one "exhausted".
 TEST(RetryTest, AlwaysFailing) {
   EXPECT_EQ(PlayRefused({Retry({.backoff = Plain(absl::Milliseconds(50))})}),
             "0:start#1 1:failed#1 1:wait(51,backoff) 51:start#2 52:failed#2 52:wait(152,backoff) "
