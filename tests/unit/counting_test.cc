@@ -8,8 +8,8 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <string_view>
 
+#include "absl/strings/match.h"
 #include "redial/redial.h"
 #include "redial/runtime.h"
 #include "redial/socket.h"
@@ -233,10 +233,10 @@ TEST_F(CountingTest, RefusalsOfAFewOperationsAllocateNothing) {
   Failure failure;
   failure.why = Reason::kBreakerOpen;
   const auto refuse_all = [&] {
-    for (const std::string_view operation : {"GET", "SET", "DEL", "INCR", "EXPIRE", "PING"}) {
+    for (const char* const operation : {"GET", "SET", "DEL", "INCR", "EXPIRE", "PING"}) {
       const absl::Status refusal =
           internal::RefusalStatus(absl::StatusCode::kUnavailable, operation, "tcp://a:1", failure);
-      EXPECT_EQ(refusal.message().substr(0, operation.size()), operation);
+      EXPECT_TRUE(absl::StartsWith(refusal.message(), operation));
     }
   };
   refuse_all();
