@@ -49,10 +49,12 @@ std::vector<std::vector<size_t>> Permutations(Choices& choices, size_t size) {
   return all;
 }
 
+// `at_once`: calls begin so, unless a policy would notice.
 std::string TraceOf(uint64_t seed, const std::vector<size_t>& order, bool at_once = false) {
   SeededChoices choices(seed);
   LawKit kit;
   AddRandomPolicies(choices, static_cast<int>(order.size()), kit);
+  for (const LawPolicy* policy : kit.policies()) at_once &= !policy->remembers_being_asked();
   const PolicyList list = kit.list();
   PolicyList permuted;
   for (const size_t at : order) {

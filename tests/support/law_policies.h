@@ -37,6 +37,9 @@ class LawPolicy : public Policy {
   // Whether a call may wait without end because of it; tests in which all calls must finish leave it
   // out.
   virtual bool may_hold_for_ever() const { return false; }
+  // Whether what it answers depends on when it was asked before: a quantile is looked up now and then. The
+  // short way into a call may ask once more than the other.
+  virtual bool remembers_being_asked() const { return false; }
   // To another configuration, if it has one, and back the next time.
   virtual void Reconfigure() {}
 

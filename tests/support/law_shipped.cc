@@ -27,11 +27,6 @@ bool CountsHolders(std::string_view gauge) {
          gauge == "probes_out";
 }
 
-// What it shows is what somebody was told last, and the short way into a call may ask once more.
-bool ShowsTheLatestAnswer(std::string_view gauge) {
-  return gauge == "latency_seconds" || gauge == "timeout_seconds";
-}
-
 }  // namespace
 
 LawShipped::LawShipped(PolicyPtr policy, const char* config, bool alone)
@@ -114,11 +109,16 @@ std::string LawShipped::Audit(bool idle) const {
 std::string LawShipped::State() const {
   std::string state;
   policy_->Measure([&](const Gauge& gauge) {
-    if (ShowsTheLatestAnswer(gauge.name)) return;
     absl::StrAppend(&state, internal::ToAbsl(gauge.name), internal::ToAbsl(gauge.state), "=",
                     gauge.value, ",");
   });
   return state;
+}
+
+bool LawShipped::remembers_being_asked() const {
+  bool remembers = false;
+  policy_->Measure([&](const Gauge& gauge) { remembers |= gauge.name == "latency_seconds"; });
+  return remembers;
 }
 
 void LawShipped::Reconfigure() {

@@ -50,6 +50,7 @@ class LawShipped final : public LawPolicy {
   std::string Audit(bool idle) const override;
   std::string State() const override;
   void Reconfigure() override;
+  bool remembers_being_asked() const override;
 
  private:
   void Complain(const char* what) const;

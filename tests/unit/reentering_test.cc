@@ -2,6 +2,7 @@
 // (gobreaker runs its callbacks under its own.) Where something does, a test here hangs.
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <memory>
 #include <utility>
 
