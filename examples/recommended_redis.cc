@@ -11,6 +11,7 @@
 #include <iomanip>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <stop_token>
 #include <tuple>
 
@@ -25,10 +26,15 @@ constexpr absl::Duration kTimeout = absl::Seconds(2);
 // and here one thread makes them all, so nothing needs a lock.
 class Diary {
  public:
-  // From within a call: what becomes of the breaker.
+  // From within a call: what becomes of the breaker and of the budget.
   void OnEvent(const redial::CallEvent& event) const {
     if (event.type != redial::CallEvent::Type::kPolicyChanged) return;
-    Line("BREAKER of ", event.label, ": ", event.to, ", was ", event.from);
+    std::ostringstream hold;
+    if (!event.until.is_never()) {
+      hold << " for " << absl::Trunc(event.until.remaining(event.now), absl::Milliseconds(10));
+    }
+    Line("CHANGED: ", event.policy, event.label.empty() ? "" : " ", event.label, " is ", event.to,
+         hold.str(), ", was ", event.from);
   }
 
   // After each call. One that failed just as the one before is counted, not told.

@@ -92,7 +92,7 @@ TEST(RecommendedRedis, TellsAnOutageFromItsFirstRefusalToItsEnd) {
 
   const std::string until_open = watcher.ReadTo("not retried: circuit breaker open");
   EXPECT_THAT(first + until_open, HasSubstr("not retried: retry budget empty"));
-  EXPECT_THAT(until_open, HasSubstr("BREAKER of redis: open, was closed\n"));
+  EXPECT_THAT(until_open, HasSubstr("CHANGED: CircuitBreaker redis is open for "));
   EXPECT_THAT(until_open,
               ContainsRegex(absl::StrCat("FAILING: PING ", address, " failed in [^:]*: ", address,
                                          " connection refused \\(ECONNREFUSED\\)")));
@@ -106,8 +106,8 @@ TEST(RecommendedRedis, TellsAnOutageFromItsFirstRefusalToItsEnd) {
 
   redis.Start();
   const std::string back = watcher.ReadTo("FINE AGAIN: ");
-  EXPECT_THAT(back, HasSubstr("BREAKER of redis: half_open, was open\n"));
-  EXPECT_THAT(back, HasSubstr("BREAKER of redis: closed, was half_open\n"));
+  EXPECT_THAT(back, HasSubstr("CHANGED: CircuitBreaker redis is half_open, was open\n"));
+  EXPECT_THAT(back, HasSubstr("CHANGED: CircuitBreaker redis is closed, was half_open\n"));
   EXPECT_THAT(back, ContainsRegex("after [0-9.]+ s, in which [0-9]+ calls failed\n"));
   watcher.Stop();
   EXPECT_THAT(watcher.Printed(), EndsWith("ENDED, while Redis answered\n"));
