@@ -138,14 +138,14 @@ class BoundedCount {
     const auto kept = static_cast<uint64_t>(hands_.Recall());
     word_.fetch_sub(kHandsOpen + kept, std::memory_order_relaxed);
   }
-  // Of hands that are closed: what a recall has missed or left stranded. False if there is none to be
-  // had.
+  // Of hands that are closed: what a recall has missed or left stranded. Returns whether there is room
+  // now.
   [[gnu::cold, gnu::noinline]] bool LeaveFromHands() {
     const StdMutexLock lock(mu_);
     if (hands_.open()) return true;  // there is more to be had
     const int64_t kept = hands_.TakeOwn() + hands_.Recall();
     word_.fetch_sub(static_cast<uint64_t>(kept), std::memory_order_relaxed);
-    return kept > 0;
+    return reading().count < reading().limit;  // another thread may have found what there was
   }
   [[gnu::cold, gnu::noinline]] void LeaveFromOwnHand() {
     const StdMutexLock lock(mu_);

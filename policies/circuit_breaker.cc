@@ -117,7 +117,7 @@ class Breaker final : public CircuitBreakerPolicy {
   std::string_view Shown() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return internal::BreakerShownName(state(), forced_);
   }
-  void TellOfChange(Notices* notices) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellOfChange(Instant now, Notices* notices) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const absl::Status check_;
   internal::Configuration<BreakerConfig> config_;
@@ -157,7 +157,7 @@ Verdict Breaker::Judge(const View& view) const {
 
 Verdict Breaker::JudgeClosely(const View& view) const {
   const StdMutexLock lock(mu_);
-  TellOfChange(view.notices);
+  TellOfChange(view.now, view.notices);
   return Admission(view.now);
 }
 
@@ -206,7 +206,7 @@ bool Breaker::Take(const View&, Token& token) {
 
 Verdict Breaker::ReserveProbe(const View& view, Token& token) {
   const StdMutexLock lock(mu_);
-  TellOfChange(view.notices);
+  TellOfChange(view.now, view.notices);
   const Verdict verdict = Admission(view.now);
   if (!verdict.admits(view.now)) return verdict;
   if (forced_ == Override::kDisabled) {
@@ -219,7 +219,7 @@ Verdict Breaker::ReserveProbe(const View& view, Token& token) {
   }
   if (state() == State::kOpen) {
     MoveTo(State::kHalfOpen);
-    TellOfChange(view.notices);
+    TellOfChange(view.now, view.notices);
   }
   const Deadline lease = Deadline::After(view.now, config_.current().options.probe_lease);
   token = probes_.Take(view.now, lease) << 1 | kProbe;
@@ -243,7 +243,8 @@ void Breaker::Settle(Token token, const Outcome& outcome) {
   const BreakerConfig& config = config_.Of(outcome.config);
   BreakerResult result;
   if (!config.Counts(outcome, result)) return;
-  if (result.failed || result.slow || !quiet_.load(std::memory_order_relaxed)) {
+  if (result.failed || result.slow || !quiet_.load(std::memory_order_relaxed) ||
+      (gate & kGateMask) == kTell) {
     SettleClosely(generation, result, outcome);
     return;
   }
@@ -285,7 +286,7 @@ void Breaker::SettleClosely(uint64_t generation, BreakerResult result, const Out
   const int minimum = config_.current().options.minimum_throughput;
   if (Trips(before < minimum && tally_.results() >= minimum, result)) {
     Open(outcome);
-    TellOfChange(outcome.notices);
+    TellOfChange(outcome.ended, outcome.notices);
   }
   PublishPace();
 }
@@ -314,7 +315,7 @@ void Breaker::SettleProbe(uint64_t serial, const Outcome& outcome) {
   } else {
     Close();
   }
-  TellOfChange(outcome.notices);
+  TellOfChange(outcome.ended, outcome.notices);
 }
 
 void Breaker::Open(const Outcome& outcome) {
@@ -348,18 +349,18 @@ void Breaker::MoveTo(State next) {
 
 // A change by hand comes about where nobody can be told, and keeps the gate from the short ways until
 // the next call comes by and tells it.
-void Breaker::TellOfChange(Notices* notices) const {
-  const std::string_view now = Shown();
-  if (told_ == now) return;
+void Breaker::TellOfChange(Instant now, Notices* notices) const {
+  const std::string_view shown = Shown();
+  if (told_ == shown) return;
   if (notices != nullptr) {
-    notices->Add(
-        {.policy = name(),
-         .label = config_.current().options.label,
-         .from = told_,
-         .to = now,
-         .until = now == BreakerStateName(State::kOpen) ? NextAdmission() : Deadline::Never()});
+    const bool holds = shown == BreakerStateName(State::kOpen) && !NextAdmission().expired(now);
+    notices->Add({.policy = name(),
+                  .label = config_.current().options.label,
+                  .from = told_,
+                  .to = shown,
+                  .until = holds ? NextAdmission() : Deadline::Never()});
   }
-  told_ = now;
+  told_ = shown;
   Publish();
 }
 

@@ -38,7 +38,12 @@ bool Predicate::operator()(const Outcome& outcome) const { return Ask(outcome) =
 
 Predicate operator||(Predicate a, Predicate b) {
   const bool examines = a.examines() || b.examines();
-  std::string text = absl::StrCat(a.ToString(), " or ", b.ToString());
+  std::string text = a.ToString();
+  if (a.rep_ == nullptr) {
+    text = b.ToString();
+  } else if (b.rep_ != nullptr) {
+    absl::StrAppend(&text, " or ", b.ToString());
+  }
   return Predicate(
       [a = std::move(a), b = std::move(b)](const Outcome& outcome) {
         const Predicate::Match first = a.Ask(outcome);
@@ -49,8 +54,11 @@ Predicate operator||(Predicate a, Predicate b) {
 
 Predicate operator&&(Predicate a, Predicate b) {
   const bool examines = a.examines() && b.examines();
-  std::string text = absl::StrCat(a.ToStringWithin(Predicate::Binding::kAnd), " and ",
-                                  b.ToStringWithin(Predicate::Binding::kAnd));
+  std::string text = "nothing";
+  if (a.rep_ != nullptr && b.rep_ != nullptr) {
+    text = absl::StrCat(a.ToStringWithin(Predicate::Binding::kAnd), " and ",
+                        b.ToStringWithin(Predicate::Binding::kAnd));
+  }
   return Predicate(
       [a = std::move(a), b = std::move(b)](const Outcome& outcome) {
         const Predicate::Match first = a.Ask(outcome);
@@ -61,7 +69,10 @@ Predicate operator&&(Predicate a, Predicate b) {
 
 Predicate operator!(Predicate a) {
   const bool examines = a.examines();
-  std::string text = absl::StrCat("not ", a.ToStringWithin(Predicate::Binding::kAtom));
+  std::string text = "nothing";
+  if (a.rep_ != nullptr) {
+    text = absl::StrCat("not ", a.ToStringWithin(Predicate::Binding::kAtom));
+  }
   return Predicate(
       [a = std::move(a)](const Outcome& outcome) {
         switch (a.Ask(outcome)) {

@@ -57,11 +57,12 @@ struct Config {
   int64_t Gain(Token paid) const {
     return options.refunds ? std::max(per_success, static_cast<int64_t>(paid)) : per_success;
   }
-  // From so much on it is told to have tokens again, after it was told to have none: some way above
-  // where it refuses, or each retry would be told of.
+  // From so much on it is told to admit again, after it was told to refuse: some way above where it does,
+  // or each retry would be told of.
   int64_t Recovered() const {
-    return std::min(kept_back + (max - kept_back) / 2,
-                    kept_back + kRecoveredRetries * std::max(retry_cost, Units(1)));
+    const int64_t few = std::min((max - kept_back) / 2,
+                                 kRecoveredRetries * std::max<int64_t>(retry_cost, Units(1)));
+    return kept_back + std::max({few, retry_cost, overload_retry_cost});
   }
   bool Allows(int64_t balance, int64_t cost) const {
     return balance > kept_back && balance - cost >= kept_back;
@@ -166,6 +167,8 @@ class Budget final : public RetryBudgetPolicy {
   internal::Configuration<Config> config_;
   // Nothing that a success brings would fit: it needn't even write.
   mutable std::atomic<bool> full_{false};
+  // What observers were told. Written under the lock.
+  mutable std::atomic<bool> told_refusing_{false};
   mutable std::atomic<int64_t> slice_end_{std::numeric_limits<int64_t>::min()};
   mutable internal::StripedCounter brought_;
 
@@ -173,7 +176,6 @@ class Budget final : public RetryBudgetPolicy {
   mutable internal::TokenWindow window_ ABSL_GUARDED_BY(mu_);
   mutable int64_t pending_start_ ABSL_GUARDED_BY(mu_);
   int64_t admitted_ ABSL_GUARDED_BY(mu_) = 0;
-  mutable bool told_empty_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 uint64_t Budget::Fingerprint() const {
@@ -213,8 +215,9 @@ Verdict Budget::Judge(const View& view) const {
   const Config& config = config_.Of(view.config);
   const internal::StdMutexLock lock(mu_);
   BringUpToDate(view.now);
+  if (!config.Allows(Balance(), config.CostOf(view))) return Refuse();
   TellOfChange(/*refuses=*/false, view.notices);
-  return config.Allows(Balance(), config.CostOf(view)) ? Verdict::Admit() : Refuse();
+  return Verdict::Admit();
 }
 
 void Budget::Refused(const View& view) {
@@ -222,17 +225,18 @@ void Budget::Refused(const View& view) {
   TellOfChange(/*refuses=*/true, view.notices);
 }
 
-// Once when it first refuses, and once when it has recovered.
+// Once when it begins to refuse, and once when it has recovered.
 void Budget::TellOfChange(bool refuses, Notices* notices) const {
-  if (told_empty_ ? Balance() < config_.current().Recovered() : !refuses) return;
-  constexpr std::string_view kStates[] = {"available", "empty"};
+  const bool refused = told_refusing_.load(std::memory_order_relaxed);
+  if (refused ? Balance() < config_.current().Recovered() : !refuses) return;
+  constexpr std::string_view kStates[] = {"admitting", "refusing"};
   if (notices != nullptr) {
     notices->Add({.policy = name(),
                   .label = {},
-                  .from = kStates[told_empty_ ? 1 : 0],
-                  .to = kStates[told_empty_ ? 0 : 1]});
+                  .from = kStates[refused ? 1 : 0],
+                  .to = kStates[refused ? 0 : 1]});
   }
-  told_empty_ = !told_empty_;
+  told_refusing_.store(!refused, std::memory_order_relaxed);
 }
 
 Verdict Budget::Reserve(const View& view, Token& token, Ticket*) {
@@ -261,8 +265,11 @@ void Budget::Settle(Token token, const Outcome& outcome) {
     if (full_.load(std::memory_order_relaxed)) return;
     if (outcome.ended.nanos() >= slice_end_.load(std::memory_order_relaxed)) BeginSlice(outcome);
     const int64_t brought = brought_.Add(config.Gain(token == 0 ? 0 : token - 1));
-    // More than it can hold: time to see that it is full.
+    // More than it can hold: time to see that it is full. Or perhaps that it has recovered.
     if (!config.forgets && brought >= config.max) BeginSlice(outcome);
+    if (brought >= config.Recovered() && told_refusing_.load(std::memory_order_relaxed)) {
+      BeginSlice(outcome);
+    }
   } else if (config.failure_cost > 0 && IsTransient(outcome)) {
     const internal::StdMutexLock lock(mu_);
     BringUpToDate(outcome.ended);

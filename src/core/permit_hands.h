@@ -34,8 +34,8 @@
 //
 // Where the kernel or a sandbox refuses the barrier, hands never open. If it is refused only later, to
 // one thread or to all, they close for good and what lies in them is stranded: it comes back with the next
-// call of its thread, or with a recall by a thread that isn't refused. That may be slow where a
-// sandbox is for all, and is never one too many.
+// call of its thread, or with a recall by a thread that isn't refused, unless a thousand were. That may be
+// slow where a sandbox is for all, and is never one too many.
 //
 // Safe between threads; what needs the owner's lock says so. Whoever calls what concerns the thread's own
 // hand must not be inlined on both sides of a fiber's switch: see ThreadSlot. 4 KB.
@@ -115,10 +115,12 @@ class PermitHands {
   [[nodiscard]] int64_t Recall() {
     if (!recallable()) return 0;
     open_.store(false, std::memory_order_seq_cst);
-    const bool passed = BarrierOnEveryThread();
-    if (!passed) usable_ = false;
-    stranded_.store(!passed, std::memory_order_relaxed);
-    if (!passed) return TakeOwn();
+    if (!BarrierOnEveryThread()) {
+      usable_ = false;
+      stranded_.store(++refusals_ < kMostRefusals, std::memory_order_relaxed);
+      return TakeOwn();
+    }
+    stranded_.store(false, std::memory_order_relaxed);
     int64_t recalled = 0;
     for (Hand& hand : hands_) {
       if (!hand.busy.load(std::memory_order_acquire)) recalled += Empty(hand);
@@ -143,6 +145,8 @@ class PermitHands {
   }
 
  private:
+  static constexpr int kMostRefusals = 1000;
+
   struct alignas(kStripeSize) Hand {
     std::atomic<bool> busy{false};  // the thread's alone to write
     std::atomic<bool> held{false};
@@ -172,6 +176,7 @@ class PermitHands {
   alignas(kStripeSize) std::atomic<bool> open_{false};  // read by all, written rarely
   std::atomic<bool> stranded_{false};                   // likewise
   bool usable_;
+  int refusals_ = 0;
 };
 
 }  // namespace redial::internal

@@ -22,6 +22,8 @@ constinit std::atomic<uint64_t> slots{0};
 // Of threads in the midst of a fork: their slots, and above how many there are. So the child knows whose
 // slot it keeps, whatever runs first there: a handler of somebody else's may start threads.
 constinit std::atomic<uint64_t> forking{0};
+// One within the other, where a handler forks.
+constinit thread_local int forks_of_this_thread = 0;
 
 constexpr int kProcessShift = 32;
 constexpr uint64_t kOneFork = uint64_t{1} << 32;
@@ -42,9 +44,11 @@ uint64_t OwnFork() {
 }
 void BeforeFork() {
   ThreadSlot();  // now, not in some other handler
-  forking.fetch_add(OwnFork(), std::memory_order_relaxed);
+  if (forks_of_this_thread++ == 0) forking.fetch_add(OwnFork(), std::memory_order_relaxed);
 }
-void AfterForkInParent() { forking.fetch_sub(OwnFork(), std::memory_order_relaxed); }
+void AfterForkInParent() {
+  if (--forks_of_this_thread == 0) forking.fetch_sub(OwnFork(), std::memory_order_relaxed);
+}
 void AfterForkInChild() {
   uint64_t word = slots.load(std::memory_order_relaxed);
   while (!slots.compare_exchange_weak(word, OfThisProcess(word), std::memory_order_relaxed)) {

@@ -8,7 +8,8 @@
 //
 // A thread gets its number when it first asks, if one is left, and gives it back when it ends: what one
 // owner of a number wrote is visible to the next. After a fork the thread that forked keeps its own in the
-// child, and the others are free again.
+// child, and the others are free again. (They aren't where the child has its parent's process id, as the
+// first of a namespace forked by the first of another. A thread that forks gets a number for it.)
 //
 // Safe from any thread. Not to be inlined on both sides of a fiber's switch: there the compiler may keep
 // the first thread's number or address, and two threads would write where one may. So every function

@@ -1,5 +1,5 @@
 // Takes membarrier(2) from the calling thread for good, as a sandbox does that was written before it.
-// For processes of a death test.
+// For threads of the test's own, and for processes of a death test.
 #ifndef REDIAL_TESTS_SUPPORT_WITHOUT_MEMBARRIER_H_
 #define REDIAL_TESTS_SUPPORT_WITHOUT_MEMBARRIER_H_
 

@@ -221,6 +221,64 @@ TEST(BulkheadDeathTest, WhatARecallMissedComesWithTheThreadsNextCall) {
   EXPECT_EXIT(std::_Exit(serves() ? 0 : 1), ::testing::ExitedWithCode(0), "");
 }
 
+// Threads keep the only permit, and this one has it recalled. A sandboxed thread can't: so it finds out
+// whether one is kept.
+class RestOfHands {
+ public:
+  void Keep(int64_t ms) {
+    // Not at the first go where the permit has been another processor's.
+    for (int i = 0; i < 100; ++i) keeper_.Do([&] { Use(ms); });
+  }
+  void Recall(int64_t ms) { Use(ms); }
+  bool IsKept(int64_t ms) {
+    bool kept = false;
+    sandboxed_.Do([&] {
+      EXPECT_TRUE(testing::ForbidMembarrier());
+      kept = Caller(*bulkhead_).Ask(At(ms)) == kFull;
+    });
+    return kept;
+  }
+
+ private:
+  void Use(int64_t ms) {
+    Caller caller(*bulkhead_);
+    EXPECT_EQ(caller.Ask(At(ms)), kAdmitted);
+    caller.End(At(ms));
+  }
+  const std::shared_ptr<BulkheadPolicy> bulkhead_ = Bulkhead({.max_concurrent = 1, .max_queue = 0});
+  testing::Other keeper_;
+  testing::Other sandboxed_;
+};
+
+// Where permits are short they would only be taken back again.
+TEST(BulkheadTest, ThreadsKeepNothingForAWhileAfterARecall) {
+  const auto kept_at = [](int64_t ms) {
+    RestOfHands hands;
+    hands.Keep(0);
+    hands.Recall(0);
+    hands.Keep(ms);
+    return hands.IsKept(ms);
+  };
+  EXPECT_FALSE(kept_at(9));
+  EXPECT_TRUE(kept_at(10));
+}
+
+TEST(BulkheadTest, TheMoreOftenPermitsAreRecalledTheLongerTheRest) {
+  const auto kept_at = [](int64_t recalled, int64_t ms) {
+    RestOfHands hands;
+    hands.Keep(0);
+    hands.Recall(0);
+    hands.Keep(10);
+    hands.Recall(recalled);
+    hands.Keep(ms);
+    return hands.IsKept(ms);
+  };
+  EXPECT_FALSE(kept_at(109, 128)) << "they had been kept for less than ten rests";
+  EXPECT_TRUE(kept_at(109, 129));
+  EXPECT_FALSE(kept_at(110, 119));
+  EXPECT_TRUE(kept_at(110, 120)) << "they had been kept for long";
+}
+
 // Sandboxes are a thread's own: what is beyond one thread's reach isn't beyond that of all.
 TEST(BulkheadTest, WhatOneThreadsSandboxLeavesAnotherThreadRecalls) {
   const auto bulkhead = Bulkhead({.max_concurrent = 2, .max_queue = 0});

@@ -69,6 +69,12 @@ TEST(CircuitBreakerTest, TellsOfWhatWasDoneByHand) {
   EXPECT_EQ(breaker.RefusedFor(), absl::Seconds(9));
   EXPECT_EQ(breaker.LatestChangeHolds(), absl::Seconds(9));
   EXPECT_EQ(breaker.Changes(), "open>forced_closed forced_closed>open");
+  breaker->Force(Override::kForcedClosed);
+  breaker.Play("S");
+  breaker.Advance(absl::Seconds(60));
+  breaker->Force(Override::kNone);
+  EXPECT_EQ(breaker.Judge(), Verdict::Admit());
+  EXPECT_EQ(breaker.LatestChangeHolds(), absl::InfiniteDuration()) << "it no longer holds";
 }
 
 // Also before the next one has told of it.
@@ -77,7 +83,8 @@ TEST(CircuitBreakerTest, WhatWasDoneByHandHoldsAtOnce) {
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(breaker.Start());
   breaker->Force(Override::kDisabled);
   breaker.End(testing::FailedWith(absl::StatusCode::kUnavailable));
-  EXPECT_EQ(breaker->snapshot().failures, 0);
+  breaker.End(Outcome());
+  EXPECT_EQ(breaker->snapshot().results, 0);
   breaker->Force(Override::kForcedOpen);
   View view;
   Token token = 0;

@@ -65,12 +65,12 @@ TEST_F(PolicyChangesTest, ABreakerThatIsForcedOpenSaysSoOnce) {
 }
 
 // Once, however often it refuses, and not again while retries take what little comes in.
-TEST_F(PolicyChangesTest, ABudgetSaysWhenItIsEmptyAndWhenItHasRecovered) {
+TEST_F(PolicyChangesTest, ABudgetSaysWhenItRefusesAndWhenItHasRecovered) {
   Use(RetryBudget());
   Calls(2, absl::UnavailableError("down"));
   EXPECT_EQ(Told(), "") << "the first two retries";
   Calls(3, absl::UnavailableError("down"));
-  EXPECT_EQ(Told(), "RetryBudget:available>empty ");
+  EXPECT_EQ(Told(), "RetryBudget:admitting>refusing ");
   for (int i = 0; i < 20; ++i) {
     Calls(10, absl::OkStatus());
     Calls(2, absl::UnavailableError("down"));
@@ -78,16 +78,27 @@ TEST_F(PolicyChangesTest, ABudgetSaysWhenItIsEmptyAndWhenItHasRecovered) {
   EXPECT_EQ(Told(), "");
   Calls(60, absl::OkStatus());
   Calls(1, absl::UnavailableError("down"));
-  EXPECT_EQ(Told(), "RetryBudget:empty>available ");
+  EXPECT_EQ(Told(), "RetryBudget:refusing>admitting ");
 }
 
 // Also where nothing fails any more.
 TEST_F(PolicyChangesTest, ABudgetThatIsFullAgainNeedsNoFailureToSaySo) {
   Use(RetryBudget());
   Calls(3, absl::UnavailableError("down"));
-  EXPECT_EQ(Told(), "RetryBudget:available>empty ");
-  Calls(100 * 64, absl::OkStatus());
-  EXPECT_EQ(Told(), "RetryBudget:empty>available ");
+  EXPECT_EQ(Told(), "RetryBudget:admitting>refusing ");
+  Calls(50 * 64, absl::OkStatus());  // on however many processors
+  EXPECT_EQ(Told(), "RetryBudget:refusing>admitting ");
+}
+
+// Nor does it say that it admits where the next retry costs more than it has.
+TEST_F(PolicyChangesTest, ABudgetForDearRetriesSaysSoOnce) {
+  for (const RetryBudgetOptions& options :
+       {RetryBudgetOptions{.max_tokens = 1, .initial_tokens = 0.6},
+        RetryBudgetOptions{.overload_retry_cost = 6, .initial_tokens = 5.5}}) {
+    Use(RetryBudget(options));
+    Calls(5, absl::ResourceExhaustedError("busy"));
+    EXPECT_EQ(Told(), "RetryBudget:admitting>refusing ");
+  }
 }
 
 TEST_F(PolicyChangesTest, AThrottleSaysWhenItBeginsAndWhenItIsOver) {

@@ -57,6 +57,11 @@ TEST(PredicateTest, SaysWhatItLooksFor) {
   const Predicate busy = OnCode(absl::StatusCode::kUnavailable);
   const Predicate broken = OnErrno(EPIPE) || OnPhase(Phase::kConnect);
   EXPECT_EQ(Predicate().ToString(), "nothing");
+  for (const Predicate& empty : {!Predicate(), Predicate() && busy, busy && Predicate()}) {
+    EXPECT_EQ(empty.ToString(), "nothing");
+  }
+  EXPECT_EQ((Predicate() || busy).ToString(), "UNAVAILABLE");
+  EXPECT_EQ((busy || Predicate()).ToString(), "UNAVAILABLE");
   EXPECT_EQ(busy.ToString(), "UNAVAILABLE");
   EXPECT_EQ((busy || broken).ToString(), "UNAVAILABLE or EPIPE or failures in phase connect");
   EXPECT_EQ((busy && broken).ToString(), "UNAVAILABLE and (EPIPE or failures in phase connect)");

@@ -138,6 +138,8 @@ struct EarlyBird {
   EarlyBird() { ::pthread_atfork(nullptr, nullptr, &Start); }
   static void Start() {
     if (!wanted) return;
+    wanted = false;
+    if (forks && ::fork() != 0) ::_exit(Wait());  // one within the other: the grandchild goes on
     std::atomic<int> slot = kThreadSlotUnasked;
     std::thread([&slot] {
       slot = ThreadSlot();
@@ -146,14 +148,23 @@ struct EarlyBird {
     while (slot == kThreadSlotUnasked) std::this_thread::yield();
     slot_of_its_thread = slot;
   }
+  static int Wait() {
+    int status = -1;
+    ::wait(&status);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 9;
+  }
   static inline bool wanted = false;
+  static inline bool forks = false;
   static inline int slot_of_its_thread = kThreadSlotUnasked;
 };
 const EarlyBird early_bird;  // before anybody has a slot
 
-TEST(ThreadSlotTest, AThreadThatAForksHandlerStartsHasItsOwn) {
+class ForkTest : public ::testing::TestWithParam<bool> {};
+
+TEST_P(ForkTest, AThreadThatAForksHandlerStartsHasItsOwn) {
   const int slot = ThreadSlot();
   EarlyBird::wanted = !testing::kSanitized;  // as above
+  EarlyBird::forks = GetParam();
   const int others = testing::kSanitized ? 0 : 4;
   const pid_t child = ::fork();
   if (child == 0) {
@@ -170,6 +181,8 @@ TEST(ThreadSlotTest, AThreadThatAForksHandlerStartsHasItsOwn) {
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(OfAHandlerThatForks, ForkTest, ::testing::Bool());
 
 }  // namespace
 }  // namespace redial::internal

@@ -74,7 +74,7 @@ STATE_ALLOWED = [
     # Per thread: its slot, and what gives it back at the thread's end. Which are taken, who forks, and
     # that a fork is heard of: a number that no other thread of the process has is the process's own.
     r"redial::internal::slot_of_this_thread",
-    r"redial::internal::\(anonymous namespace\)::(slots|forking)",
+    r"redial::internal::\(anonymous namespace\)::(slots|forking|forks_of_this_thread)",
     r"redial::internal::\(anonymous namespace\)::RegisterOnce\(\)::registered",
     r"(guard variable for )?redial::internal::AssignThreadSlot\(\)::at_end",
     # The kernel's network: const and stateless, a pointer to its virtual table and nothing else.

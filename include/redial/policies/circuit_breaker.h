@@ -17,7 +17,7 @@
 // before the breaker opened says nothing about a server that is back. A probe that never reports loses
 // its place after `probe_lease`. Changes of state are told to observers
 // (`CallEvent::Type::kPolicyChanged`) by the call that brought them about; those made by hand by the next
-// call that comes by, as "forced_open", "forced_closed" and "disabled" where it isn't a state.
+// call that comes by, to the observers that it has, as "forced_open", "forced_closed" and "disabled" where it isn't a state.
 //
 // Safe between threads. A success takes no lock while the breaker is closed, but for one at the end
 // of each slice of a time window, and for each one while failures or slow results wait for the

@@ -10,8 +10,9 @@
 // client's own rate: there is no allowance per second unless one is asked for, since ten thousand
 // clients with ten retries a second each are a storm.
 //
-// Observers are told (`CallEvent::Type::kPolicyChanged`) when it begins to refuse, "empty", and once it
-// has tokens for five retries again or is half full, "available".
+// Observers are told (`CallEvent::Type::kPolicyChanged`) when it begins to refuse, "refusing", and when
+// somebody sees that it has tokens for five retries again or is half full, "admitting": a retry, or the
+// success by which one processor has brought so many.
 //
 // Safe between threads. A success takes no lock; retries do.
 #ifndef REDIAL_POLICIES_RETRY_BUDGET_H_
