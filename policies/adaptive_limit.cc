@@ -27,6 +27,7 @@
 #include "policies/limit_vegas.h"
 #include "policies/limit_window.h"
 #include "policies/overload.h"
+#include "policies/refusal_news.h"
 #include "policies/rtt_samples.h"
 #include "redial/time.h"
 #include "src/core/mutex.h"
@@ -109,10 +110,10 @@ class Limiter final : public AdaptiveLimitPolicy {
            !peak_.compare_exchange_weak(peak, in_flight, std::memory_order_relaxed)) {
     }
   }
-  [[gnu::cold]] void CloseWindowIfFree(Instant now);
+  [[gnu::cold]] void CloseWindowIfFree(const Outcome& latest);
   [[gnu::cold]] void LearnFromFailure(BoundedCount::Reading admitted, const Outcome& outcome);
 
-  void CloseWindowIfDue(Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CloseWindowIfDue(const Outcome& latest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   double LimitAfter(const LimitWindow& window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish(double limit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void BeginWindow(int64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -122,6 +123,7 @@ class Limiter final : public AdaptiveLimitPolicy {
   mutable internal::StdMutex mu_;
   AdaptiveLimitOptions options_ ABSL_GUARDED_BY(mu_);
   std::atomic<int64_t> refused_{0};
+  internal::RefusalNews news_{kName};
 
   // Relaxed, all of them: none of them publishes anything but itself.
   BoundedCount flights_;
@@ -167,7 +169,10 @@ bool Limiter::Take(const View&, Token& token) { return flights_.Enter(token); }
 
 void Limiter::Void(Token, Ticket*) { flights_.Leave(); }
 
-void Limiter::Refused(const View&) { refused_.fetch_add(1, std::memory_order_relaxed); }
+void Limiter::Refused(const View& view) {
+  refused_.fetch_add(1, std::memory_order_relaxed);
+  news_.Refuse(view.now, view.notices);
+}
 
 void Limiter::Settle(Token token, const Outcome& outcome) {
   const BoundedCount::Reading now = flights_.Leave();
@@ -181,14 +186,14 @@ void Limiter::Settle(Token token, const Outcome& outcome) {
   // The epoch may end right now: then this time joins those of the new one. At most one of each thread.
   const bool full = samples_.Add(NanosBetween(outcome.started, outcome.ended));
   if (full || outcome.ended.nanos() >= window_end_.load(std::memory_order_relaxed)) {
-    CloseWindowIfFree(outcome.ended);
+    CloseWindowIfFree(outcome);
   }
 }
 
 // Whoever has the lock takes this sample as well, or the next one does.
-void Limiter::CloseWindowIfFree(Instant now) {
+void Limiter::CloseWindowIfFree(const Outcome& latest) {
   if (!mu_.try_lock()) return;
-  CloseWindowIfDue(now);
+  CloseWindowIfDue(latest);
   mu_.unlock();
 }
 
@@ -210,10 +215,11 @@ void Limiter::LearnFromFailure(BoundedCount::Reading admitted, const Outcome& ou
   } else {
     gathered_.Add({.count = 1, .nanos = nanos});  // it would have taken at least that long
   }
-  CloseWindowIfDue(outcome.ended);
+  CloseWindowIfDue(outcome);
 }
 
-void Limiter::CloseWindowIfDue(Instant now) {
+void Limiter::CloseWindowIfDue(const Outcome& latest) {
+  const Instant now = latest.ended;
   gathered_.Add(samples_.Take());
   const int64_t length = ToNanos(options_.window);
   int64_t end = window_end_.load(std::memory_order_relaxed);
@@ -230,6 +236,7 @@ void Limiter::CloseWindowIfDue(Instant now) {
     latest_rtt_ = window.rtt_nanos;
   }
   Publish(LimitAfter(window));
+  news_.Admit(now, length, latest.notices);
   // A change must have had the time to show.
   const auto twice = static_cast<int64_t>(std::min(2 * window.rtt_nanos, 1e18));
   BeginWindow(Plus(now, std::max(length, twice)).nanos());

@@ -18,6 +18,7 @@
 #include "policies/configuration.h"
 #include "policies/invalid.h"
 #include "policies/overload.h"
+#include "policies/refusal_news.h"
 #include "redial/time.h"
 #include "src/core/mutex.h"
 #include "src/core/owned_counter.h"
@@ -26,6 +27,7 @@ namespace redial {
 namespace {
 
 using internal::AcceptWindow;
+using internal::RefusalNews;
 using internal::StdMutexLock;
 
 constexpr std::string_view kName = "AdaptiveThrottle";
@@ -106,8 +108,6 @@ class Throttle final : public AdaptiveThrottlePolicy {
   // Brings in what was accepted, and forgets what is too old.
   void BringUpToDate(Instant now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void TellOfChange(bool refuses, Instant now, Notices* notices) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const absl::Status check_;
   internal::Configuration<AdaptiveThrottleOptions> config_;
@@ -121,8 +121,7 @@ class Throttle final : public AdaptiveThrottlePolicy {
   mutable internal::StdMutex mu_;
   mutable AcceptWindow window_ ABSL_GUARDED_BY(mu_);
   int64_t refused_ ABSL_GUARDED_BY(mu_) = 0;
-  Instant latest_refusal_ ABSL_GUARDED_BY(mu_);
-  mutable bool told_throttling_ ABSL_GUARDED_BY(mu_) = false;
+  mutable RefusalNews news_ ABSL_GUARDED_BY(mu_){kName, "calm", "throttling"};
 };
 
 uint64_t Throttle::Fingerprint() const {
@@ -150,7 +149,8 @@ Verdict Throttle::JudgeClosely(const View& view) const {
     const StdMutexLock lock(mu_);
     BringUpToDate(view.now);
     probability = Probability(options, window_.sum());
-    TellOfChange(/*refuses=*/false, view.now, view.notices);
+    // What it refuses hovers about the point where it refuses nothing.
+    if (probability == 0) news_.Admit(view.now, ToNanos(options.window), view.notices);
   }
   return view.Uniform() < probability ? Verdict::Reject(Reason::kOverload) : Verdict::Admit();
 }
@@ -174,26 +174,8 @@ void Throttle::Refused(const View& view) {
   BringUpToDate(view.now);
   window_.Add(view.now, {.denied = 1});
   ++refused_;
-  latest_refusal_ = view.now;
-  TellOfChange(/*refuses=*/true, view.now, view.notices);
+  news_.Refuse(view.now, view.notices);
   Publish();
-}
-
-// Once with the first refusal, and once when none has come for as long as the window is, nor would one
-// come now. What it refuses hovers about the point where it refuses nothing.
-void Throttle::TellOfChange(bool refuses, Instant now, Notices* notices) const {
-  const AdaptiveThrottleOptions& options = config_.current();
-  const bool over = now >= Plus(latest_refusal_, ToNanos(options.window)) &&
-                    Probability(options, window_.sum()) == 0;
-  if (told_throttling_ ? !over : !refuses) return;
-  constexpr std::string_view kStates[] = {"calm", "throttling"};
-  if (notices != nullptr) {
-    notices->Add({.policy = name(),
-                  .label = {},
-                  .from = kStates[told_throttling_ ? 1 : 0],
-                  .to = kStates[told_throttling_ ? 0 : 1]});
-  }
-  told_throttling_ = !told_throttling_;
 }
 
 void Throttle::Count(Instant sent, Instant now, AcceptWindow::Count count) {

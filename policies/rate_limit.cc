@@ -26,6 +26,7 @@
 #include "policies/configuration.h"
 #include "policies/invalid.h"
 #include "policies/pace.h"
+#include "policies/refusal_news.h"
 #include "redial/time.h"
 #include "src/core/mutex.h"
 #include "src/core/strings.h"
@@ -38,17 +39,20 @@ constexpr std::string_view kName = "RateLimit";
 constexpr absl::Duration kLongest = absl::Hours(24 * 366);
 // Far longer than a tick, by which turns of different configurations may be off.
 constexpr int64_t kShortestPeriod = 10;
+constexpr int64_t kShortestRest = 1'000'000'000;
 
 // The options, in nanoseconds.
 struct Config {
   explicit Config(const RateLimitOptions& o)
       : options(o),
         pace(o.rate, ToNanos(o.per), o.burst),
-        max_wait(ToNanos(std::min(o.max_wait, kLongest))) {}
+        max_wait(ToNanos(std::min(o.max_wait, kLongest))),
+        rest(std::max(kShortestRest, ToNanos(o.per) / o.rate * o.burst)) {}
 
   RateLimitOptions options;
   internal::Pace pace;
   int64_t max_wait;
+  int64_t rest;  // after so long without a refusal, observers hear that it is over
 };
 
 absl::Status CheckCount(std::string_view field, int64_t value) {
@@ -100,7 +104,7 @@ class Limit final : public RateLimitPolicy {
   bool Take(const View& view, Token& token) override;
   void Void(Token token, Ticket* ticket) override;
   void Leave(Ticket& ticket) override;
-  void Refused(const View&) override { refused_.fetch_add(1, std::memory_order_relaxed); }
+  void Refused(const View& view) override;
   void Describe(Description& description) const override;
   void Measure(absl::FunctionRef<void(const Gauge&)> visit) const override;
 
@@ -142,6 +146,7 @@ class Limit final : public RateLimitPolicy {
   // Everybody's, apart from what is only read. Acquired and released, so that whoever sees that
   // `Reconfigure` moved it sees the new configuration too.
   alignas(64) std::atomic<int64_t> due_{0};
+  internal::RefusalNews news_{kName};
   // For people: exact, but not in step with `due_`.
   std::atomic<int64_t> waiting_{0};
   std::atomic<int64_t> delayed_{0};
@@ -202,6 +207,7 @@ Verdict Limit::Reserve(const View& view, Token& token, Ticket* ticket) {
     }
   } while (
       !due_.compare_exchange_weak(due, next, std::memory_order_acq_rel, std::memory_order_acquire));
+  news_.Admit(view.now, config.rest, view.notices);
   if (start <= now) {
     token = holds ? TokenOf(next) | kFresh : kKept;
     return Verdict::Admit();
@@ -219,8 +225,12 @@ bool Limit::Take(const View& view, Token& token) {
   if (!config.pace.SurelyFree(due, now) || &config != &config_.current()) return false;
   const int64_t next = config.pace.Next(due, now);
   token = TokenOf(next) | kFresh;
-  return due_.compare_exchange_strong(due, next, std::memory_order_acq_rel,
-                                      std::memory_order_relaxed);
+  if (!due_.compare_exchange_strong(due, next, std::memory_order_acq_rel,
+                                    std::memory_order_relaxed)) {
+    return false;
+  }
+  news_.Admit(view.now, config.rest, view.notices);
+  return true;
 }
 
 Verdict Limit::TakeTurn(const Config& config, const View& view, Token& token, Ticket& ticket) {
@@ -252,6 +262,11 @@ bool Limit::GiveBack(int64_t next) {
   const internal::StdMutexLock lock(mu_);
   const int64_t before = config_.current().pace.Before(next);
   return due_.compare_exchange_strong(next, before, std::memory_order_acq_rel);
+}
+
+void Limit::Refused(const View& view) {
+  refused_.fetch_add(1, std::memory_order_relaxed);
+  news_.Refuse(view.now, view.notices);
 }
 
 RateLimitPolicy::Snapshot Limit::snapshot() const {

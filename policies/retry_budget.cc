@@ -14,6 +14,7 @@
 #include "policies/configuration.h"
 #include "policies/invalid.h"
 #include "policies/overload.h"
+#include "policies/refusal_news.h"
 #include "policies/token_window.h"
 #include "redial/policies/retry.h"
 #include "redial/time.h"
@@ -156,19 +157,20 @@ class Budget final : public RetryBudgetPolicy {
   [[gnu::cold, gnu::noinline]] void BeginSlice(const Outcome& outcome) {
     const internal::StdMutexLock lock(mu_);
     BringUpToDate(outcome.ended);
-    TellOfChange(/*refuses=*/false, outcome.notices);
+    TellIfRecovered(outcome.ended, outcome.notices);
   }
   // What successes brought comes into the window, which forgets what is too old.
   void BringUpToDate(Instant now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Change(int64_t by) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void TellOfChange(bool refuses, Notices* notices) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellIfRecovered(Instant now, Notices* notices) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (Balance() >= config_.current().Recovered()) news_.Admit(now, 0, notices);
+  }
 
   const absl::Status check_;
   internal::Configuration<Config> config_;
   // Nothing that a success brings would fit: it needn't even write.
   mutable std::atomic<bool> full_{false};
-  // What observers were told. Written under the lock.
-  mutable std::atomic<bool> told_refusing_{false};
+  mutable internal::RefusalNews news_{kName};
   mutable std::atomic<int64_t> slice_end_{std::numeric_limits<int64_t>::min()};
   mutable internal::StripedCounter brought_;
 
@@ -216,28 +218,11 @@ Verdict Budget::Judge(const View& view) const {
   const internal::StdMutexLock lock(mu_);
   BringUpToDate(view.now);
   if (!config.Allows(Balance(), config.CostOf(view))) return Refuse();
-  TellOfChange(/*refuses=*/false, view.notices);
+  TellIfRecovered(view.now, view.notices);
   return Verdict::Admit();
 }
 
-void Budget::Refused(const View& view) {
-  const internal::StdMutexLock lock(mu_);
-  TellOfChange(/*refuses=*/true, view.notices);
-}
-
-// Once when it begins to refuse, and once when it has recovered.
-void Budget::TellOfChange(bool refuses, Notices* notices) const {
-  const bool refused = told_refusing_.load(std::memory_order_relaxed);
-  if (refused ? Balance() < config_.current().Recovered() : !refuses) return;
-  constexpr std::string_view kStates[] = {"admitting", "refusing"};
-  if (notices != nullptr) {
-    notices->Add({.policy = name(),
-                  .label = {},
-                  .from = kStates[refused ? 1 : 0],
-                  .to = kStates[refused ? 0 : 1]});
-  }
-  told_refusing_.store(!refused, std::memory_order_relaxed);
-}
+void Budget::Refused(const View& view) { news_.Refuse(view.now, view.notices); }
 
 Verdict Budget::Reserve(const View& view, Token& token, Ticket*) {
   const Config& config = config_.Of(view.config);
@@ -267,7 +252,7 @@ void Budget::Settle(Token token, const Outcome& outcome) {
     const int64_t brought = brought_.Add(config.Gain(token == 0 ? 0 : token - 1));
     // More than it can hold: time to see that it is full. Or perhaps that it has recovered.
     if (!config.forgets && brought >= config.max) BeginSlice(outcome);
-    if (brought >= config.Recovered() && told_refusing_.load(std::memory_order_relaxed)) {
+    if (brought >= config.Recovered() && outcome.notices != nullptr && news_.refusing()) {
       BeginSlice(outcome);
     }
   } else if (config.failure_cost > 0 && IsTransient(outcome)) {

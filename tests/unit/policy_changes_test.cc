@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "redial/call.h"
+#include "redial/policies/adaptive_limit.h"
 #include "redial/policies/adaptive_throttle.h"
 #include "redial/policies/circuit_breaker.h"
+#include "redial/policies/rate_limit.h"
 #include "redial/policies/report.h"
 #include "redial/policies/retry.h"
 #include "redial/policies/retry_budget.h"
@@ -36,11 +38,15 @@ class PolicyChangesTest : public ::testing::Test {
   }
   void Calls(int times, const absl::Status& answer) {
     for (int i = 0; i < times; ++i) {
-      ++seed_;
-      Call({.operation = "GET", .idempotent = true, .seed = seed_}, set_, [&] {
-        return answer;
-      }).IgnoreError();
+      CallOf([&] { return answer; });
     }
+  }
+  template <typename Operation>
+  void CallOf(Operation operation, absl::Duration timeout = absl::InfiniteDuration()) {
+    ++seed_;
+    const CallOptions options = {
+        .operation = "GET", .timeout = timeout, .idempotent = true, .seed = seed_};
+    Call(options, set_, operation).IgnoreError();
   }
   // Since the last time.
   std::string Told() { return std::exchange(told_, {}); }
@@ -114,6 +120,123 @@ TEST_F(PolicyChangesTest, AThrottleSaysWhenItBeginsAndWhenItIsOver) {
   runtime_.Advance(absl::Seconds(10));
   Calls(1, absl::OkStatus());
   EXPECT_EQ(Told(), "AdaptiveThrottle:throttling>calm ");
+}
+
+// That it would refuse nothing now isn't enough: it will again in a moment.
+TEST_F(PolicyChangesTest, AThrottleIsNotOverBeforeAWindowWentWithoutRefusals) {
+  Use(AdaptiveThrottle({.window = absl::Seconds(10)}));
+  Calls(100, absl::ResourceExhaustedError("busy"));
+  Calls(10000, absl::OkStatus());
+  EXPECT_EQ(Told(), "AdaptiveThrottle:calm>throttling ");
+  runtime_.Advance(absl::Seconds(9));
+  Calls(20, absl::OkStatus());
+  EXPECT_EQ(Told(), "");
+  runtime_.Advance(absl::Seconds(1));
+  Calls(20, absl::OkStatus());
+  EXPECT_EQ(Told(), "AdaptiveThrottle:throttling>calm ");
+}
+
+// Nor is luck.
+TEST_F(PolicyChangesTest, AThrottleThatOnlyMissesIsNotOver) {
+  const AdaptiveThrottleOptions options = {.window = absl::Seconds(10)};
+  const auto throttle = AdaptiveThrottle(options);
+  Use(throttle);
+  Calls(100, absl::ResourceExhaustedError("busy"));
+  EXPECT_EQ(Told(), "AdaptiveThrottle:calm>throttling ");
+  AdaptiveThrottleOptions rarely = options;
+  rarely.padding = 1e9;
+  ASSERT_TRUE(throttle->Reconfigure(rarely).ok());
+  for (int second = 0; second < 25; ++second) {
+    runtime_.Advance(absl::Seconds(1));
+    Calls(20, absl::ResourceExhaustedError("busy"));
+  }
+  EXPECT_GT(throttle->snapshot().refusal_probability, 0);
+  EXPECT_EQ(Told(), "");
+  Calls(2000, absl::OkStatus());
+  runtime_.Advance(absl::Seconds(1));
+  Calls(1, absl::OkStatus());
+  EXPECT_EQ(Told(), "AdaptiveThrottle:throttling>calm ");
+}
+
+TEST_F(PolicyChangesTest, ARateLimitSaysWhenItRefusesAndWhenItHasNotForAWhile) {
+  Use(RateLimit({.rate = 2, .burst = 4, .max_wait = absl::ZeroDuration()}));
+  Calls(4, absl::OkStatus());
+  EXPECT_EQ(Told(), "");
+  Calls(3, absl::OkStatus());
+  EXPECT_EQ(Told(), "RateLimit:admitting>refusing ");
+  for (int i = 0; i < 10; ++i) {
+    runtime_.Advance(absl::Milliseconds(500));
+    Calls(2, absl::OkStatus());
+  }
+  EXPECT_EQ(Told(), "") << "one in two is refused";
+  for (int i = 0; i < 3; ++i) {
+    runtime_.Advance(absl::Milliseconds(500));
+    Calls(1, absl::OkStatus());
+  }
+  EXPECT_EQ(Told(), "") << "less time than a burst takes to come back";
+  runtime_.Advance(absl::Milliseconds(500));
+  Calls(1, absl::OkStatus());
+  EXPECT_EQ(Told(), "RateLimit:refusing>admitting ");
+}
+
+TEST_F(PolicyChangesTest, ARateLimitSaysItAlsoWhereATurnIsTakenAtOnce) {
+  const auto limit = RateLimit({.rate = 1});
+  Notices notices;
+  View view;
+  view.notices = &notices;
+  Token token = 0;
+  ASSERT_TRUE(limit->Take(view, token));
+  limit->Refused(view);
+  ASSERT_EQ(notices.all().size(), 1u);
+  EXPECT_EQ(notices.all()[0].to, "refusing");
+  view.now = Plus(view.now, 2'000'000'000);
+  ASSERT_TRUE(limit->Take(view, token));
+  ASSERT_EQ(notices.all().size(), 2u);
+  EXPECT_EQ(notices.all()[1].to, "admitting");
+}
+
+// A change waits for the first call that somebody looks on at.
+TEST_F(PolicyChangesTest, CallsThatNobodyWatchesKeepTheNews) {
+  const auto limit = RateLimit({.rate = 1, .max_wait = absl::ZeroDuration()});
+  Use(limit);
+  const auto unseen = PolicySet::Create({limit});
+  ASSERT_TRUE(unseen.ok()) << unseen.status();
+  for (int i = 0; i < 3; ++i) Call({}, *unseen, [] { return absl::OkStatus(); }).IgnoreError();
+  EXPECT_EQ(limit->snapshot().refused, 2);
+  Calls(1, absl::OkStatus());
+  EXPECT_EQ(Told(), "RateLimit:admitting>refusing ");
+}
+
+// Also where every call has to wait for its turn, and is only refused if it can't.
+TEST_F(PolicyChangesTest, ARateLimitThatHoldsCallsUpSaysItToo) {
+  Use(RateLimit({.rate = 1, .per = absl::Milliseconds(100)}));
+  const auto ok = [] { return absl::OkStatus(); };
+  CallOf(ok);
+  CallOf(ok, absl::Milliseconds(50));
+  EXPECT_EQ(Told(), "RateLimit:admitting>refusing ");
+  Calls(10, absl::OkStatus());
+  EXPECT_EQ(Told(), "") << "a second at least";
+  Calls(1, absl::OkStatus());
+  EXPECT_EQ(Told(), "RateLimit:refusing>admitting ");
+}
+
+TEST_F(PolicyChangesTest, AnAdaptiveLimitSaysWhenItRefusesAndWhenAWindowWentWithout) {
+  Use(AdaptiveLimit({.initial_limit = 1, .max_limit = 1}));
+  const auto within_another = [this] {
+    Calls(1, absl::OkStatus());
+    return absl::OkStatus();
+  };
+  Calls(20, absl::OkStatus());
+  EXPECT_EQ(Told(), "");
+  for (int i = 0; i < 5; ++i) {
+    CallOf(within_another);
+    runtime_.Advance(absl::Milliseconds(500));
+    Calls(20, absl::OkStatus());
+  }
+  EXPECT_EQ(Told(), "AdaptiveLimit:admitting>refusing ") << "two windows with refusals are over";
+  runtime_.Advance(absl::Milliseconds(600));
+  Calls(20, absl::OkStatus());
+  EXPECT_EQ(Told(), "AdaptiveLimit:refusing>admitting ");
 }
 
 }  // namespace

@@ -15,6 +15,9 @@
 // There is no queue: a refused call ends with Reason::kOverload. Put a Bulkhead beside it where short
 // waits are welcome.
 //
+// Observers are told (`CallEvent::Type::kPolicyChanged`) when it first refuses, "refusing", and at the end
+// of a window without refusals, "admitting".
+//
 // Safe between threads, and exact: no attempt starts above the limit, however many threads ask. So all
 // of them write one word, the number of attempts in flight: an exact limit can't be striped. But while
 // little of it is in use, a thread keeps its place for its next attempt: from the beginning of a

@@ -18,6 +18,9 @@
 // has, the turn goes unused: those behind it have been told theirs, and two at once would be more than
 // the limit. A call that another policy holds up beyond its turn keeps it, and starts late.
 //
+// Observers are told (`CallEvent::Type::kPolicyChanged`) when it first refuses, "refusing", and when it
+// hasn't for as long as a whole burst takes to come back, and a second at least, "admitting".
+//
 // Safe between threads, and without a lock, except where a turn is given back and in `Reconfigure`.
 #ifndef REDIAL_POLICIES_RATE_LIMIT_H_
 #define REDIAL_POLICIES_RATE_LIMIT_H_
