@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "redial/fiber.h"
@@ -140,13 +141,13 @@ void FiberRuntime::Impl::StopWorkers(Runtime& runtime, Deadline deadline) {
 absl::Status FiberRuntime::Impl::RunHere(absl::AnyInvocable<void()> fn) {
   Worker& worker = *workers.front();
   if (!worker.TakeLoop()) return Taken("Run");
+  const absl::Cleanup give = [&worker] { worker.GiveLoop(); };
   bool finished = false;
   const absl::StatusOr<Task> task = worker.Launch({}, [&] {
     fn();
     finished = true;
   });
   if (task.ok()) worker.RunHere(finished);
-  worker.GiveLoop();
   return task.status();
 }
 

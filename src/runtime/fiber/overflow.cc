@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <string_view>
 
 #include "src/runtime/fiber/worker.h"
@@ -107,7 +108,8 @@ SignalStack::SignalStack() {
   if (::sigaltstack(nullptr, &current) != 0 || (current.ss_flags & SS_DISABLE) == 0) return;
   const size_t least = static_cast<size_t>(std::max(::sysconf(_SC_MINSIGSTKSZ), 0L));
   const size_t size = kSignalStack + least;
-  memory_ = std::make_unique<char[]>(size);
+  memory_.reset(new (std::nothrow) char[size]);
+  if (memory_ == nullptr) return;  // then an overflow kills without a word
   stack_t ours{};
   ours.ss_sp = memory_.get();
   ours.ss_size = size;

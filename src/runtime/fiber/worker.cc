@@ -137,6 +137,9 @@ absl::StatusOr<Task> Worker::Spawn(absl::AnyInvocable<void()> fn) {
 
 absl::StatusOr<Task> Worker::Launch(std::string name, absl::AnyInvocable<void()> fn) {
   if (poller_.forked()) return ForkedStatus();
+  // All that may throw comes before there is a fiber, or nobody would join it.
+  auto done = std::make_shared<Event>();
+  auto handle = std::make_unique<FiberTask>(done);
   // Counted before the look at the flag, as the loop looks at the count after the flag: either it
   // waits for this fiber, or this sees that it doesn't.
   live_.fetch_add(1, std::memory_order_seq_cst);
@@ -144,8 +147,7 @@ absl::StatusOr<Task> Worker::Launch(std::string name, absl::AnyInvocable<void()>
     Withdraw();
     return absl::FailedPreconditionError("this FiberRuntime was shut down");
   }
-  auto done = std::make_shared<Event>();
-  Fiber* const fiber = Make(std::move(name), std::move(fn), done);
+  Fiber* const fiber = Make(std::move(name), std::move(fn), std::move(done));
   if (fiber == nullptr) {
     const int error = errno;
     Withdraw();
@@ -153,7 +155,7 @@ absl::StatusOr<Task> Worker::Launch(std::string name, absl::AnyInvocable<void()>
         absl::StrCat("cannot map a stack for a fiber: ", ::strerrordesc_np(error)));
   }
   Enqueue(*fiber);
-  return Task(std::make_unique<FiberTask>(std::move(done)));
+  return Task(std::move(handle));
 }
 
 void Worker::Withdraw() {

@@ -15,13 +15,13 @@ constexpr int kPatience = 10'000;
 
 class FiberTask final : public Task::Handle {
  public:
-  explicit FiberTask(std::shared_ptr<Completion> completion) : completion_(std::move(completion)) {}
+  void Await(std::shared_ptr<Completion> completion) { completion_ = std::move(completion); }
   void Join() override {
     if (!completion_->over) Runtime::Current().WaitFor(completion_->done);
   }
 
  private:
-  const std::shared_ptr<Completion> completion_;
+  std::shared_ptr<Completion> completion_;
 };
 
 }  // namespace
@@ -67,13 +67,15 @@ absl::StatusOr<Task> HostRuntime::Spawn(absl::AnyInvocable<void()> fn) {
         absl::StrCat("Spawn on simulated host '", host_,
                      "' from outside its fibers; start one with SimulatedHost::Run"));
   }
+  auto handle = std::make_unique<FiberTask>();  // or else nobody would join the fiber
   auto completion = Start({.name = absl::StrCat(parent->name(), "/", ++parent->children_),
                            .foreground = parent->foreground(),
                            .fn = std::move(fn)});
   if (!completion.ok()) return completion.status();
   // Who was spawned by the dead is born dead.
   if (parent->doomed_) scheduler_.fibers().back()->doomed_ = true;
-  return Task(std::make_unique<FiberTask>(*std::move(completion)));
+  handle->Await(*std::move(completion));
+  return Task(std::move(handle));
 }
 
 void HostRuntime::WaitFor(Source& source) {
