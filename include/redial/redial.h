@@ -13,6 +13,7 @@
 #include "redial/failure.h"
 #include "redial/fallback.h"
 #include "redial/listener.h"
+#include "redial/metrics_sink.h"
 #include "redial/policies/adaptive_limit.h"
 #include "redial/policies/adaptive_throttle.h"
 #include "redial/policies/ask_user.h"

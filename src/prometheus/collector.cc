@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "redial/metrics_sink.h"
 #include "redial/policy.h"
 #include "redial/prometheus.h"
 #include "src/core/mutex.h"
+#include "src/core/snake_case.h"
 #include "src/prometheus/families.h"
-#include "src/prometheus/names.h"
+#include "src/prometheus/labels.h"
 
 namespace redial {
 namespace {
@@ -101,7 +103,9 @@ std::vector<prometheus::MetricFamily> PrometheusCollector::Collect() const {
     // What becomes of the name in the exposition is what has to differ.
     const int number = ++alike[{internal::SnakeCase(policy.name()), exposed.labels}];
     if (number > 1) exposed.labels.emplace("number", absl::StrCat(number));
-    families.Add(policy, exposed.labels);
+    std::vector<MetricLabel> all;
+    for (const auto& [name, value] : exposed.labels) all.push_back({name, value});
+    WriteMetrics(policy, families, all);
   }
   return families.Take();
 }

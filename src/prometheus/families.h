@@ -1,8 +1,8 @@
-// The metric families of one scrape, in the making: the numbers of one policy after another, each in the
-// family of its name.
+// The metric families of one scrape, in the making: each number that is written joins the family of its
+// name.
 //
 //   Families families;
-//   families.Add(*policy, {{"client", "cache"}});
+//   WriteMetrics(*policy, families, labels);
 //   return families.Take();
 //
 // Not shared between threads.
@@ -11,38 +11,24 @@
 
 #include <prometheus/metric_family.h>
 
+#include <functional>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "redial/policies/metrics.h"
-#include "redial/policy.h"
-#include "src/prometheus/names.h"
+#include "redial/metrics_sink.h"
 
 namespace redial::internal {
 
-class Families {
+class Families final : public MetricsSink {
  public:
-  // `labels` tell the policy apart from all others that were added.
-  void Add(const Policy& policy, const PrometheusLabels& labels);
+  void Write(const Metric& metric) override;
   // By name.
   std::vector<prometheus::MetricFamily> Take();
 
  private:
-  void AddCounts(const MetricsPolicy::Snapshot& counts, const PrometheusLabels& labels);
-  void AddResults(std::string_view name, std::string_view help, std::string_view label,
-                  const ResultCounts& results, const PrometheusLabels& labels);
-  void AddLatency(std::string_view name, std::string_view help, const LatencyHistogram& ok,
-                  const LatencyHistogram& failed, const PrometheusLabels& labels);
-  void AddCallAttempts(const MetricsPolicy::Snapshot& counts, const PrometheusLabels& labels);
-  void AddGauge(const Policy& policy, const Gauge& gauge, PrometheusLabels labels);
-
-  // A new series of the family of that name.
-  prometheus::ClientMetric& Series(std::string_view name, std::string_view help,
-                                   prometheus::MetricType type, const PrometheusLabels& labels);
-  void AddCounter(std::string_view name, std::string_view help, PrometheusLabels labels,
-                  std::string_view label, std::string_view value, double count);
+  // Of its name; the first one says of which type.
+  prometheus::MetricFamily& FamilyOf(const Metric& metric);
 
   std::map<std::string, prometheus::MetricFamily, std::less<>> families_;
 };

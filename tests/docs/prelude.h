@@ -8,10 +8,14 @@
 
 #include <atomic>
 #include <cerrno>
+#include <functional>
 #include <iostream>
+#include <map>
+#include <sstream>
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "redial/fiber.h"
 #include "redial/redial.h"

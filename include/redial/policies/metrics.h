@@ -6,7 +6,8 @@
 //   std::cout << counts.calls.total() << " calls, " << counts.retries.total() << " retries\n";
 //   if (auto p99 = counts.ok_calls.Quantile(0.99)) std::cout << "99 % within " << *p99 << '\n';
 //
-// For Prometheus, redial/prometheus.h exposes it; docs/metrics.md lists the names.
+// For Prometheus, redial/prometheus.h exposes it, and redial/metrics_sink.h hands it to any other system;
+// docs/metrics.md lists the names.
 //
 // Safe between threads, and exact: each processor counts in a place of its own, and `snapshot` adds
 // them up. Calls that end while it does may be in some of its figures and not yet in others. A
