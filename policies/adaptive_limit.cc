@@ -82,6 +82,7 @@ class Limiter final : public AdaptiveLimitPolicy {
         check_(Check(options)),
         options_(check_.ok() ? options : AdaptiveLimitOptions()),
         flights_(options_.initial_limit),
+        rest_(ToNanos(options_.window)),
         limit_(options_.initial_limit) {
     flights_.OpenHands();
   }
@@ -110,10 +111,10 @@ class Limiter final : public AdaptiveLimitPolicy {
            !peak_.compare_exchange_weak(peak, in_flight, std::memory_order_relaxed)) {
     }
   }
-  [[gnu::cold]] void CloseWindowIfFree(const Outcome& latest);
+  [[gnu::cold]] void CloseWindowIfFree(Instant now);
   [[gnu::cold]] void LearnFromFailure(BoundedCount::Reading admitted, const Outcome& outcome);
 
-  void CloseWindowIfDue(const Outcome& latest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CloseWindowIfDue(Instant now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   double LimitAfter(const LimitWindow& window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish(double limit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void BeginWindow(int64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -131,8 +132,10 @@ class Limiter final : public AdaptiveLimitPolicy {
   // Read by every attempt, written rarely.
   alignas(internal::kStripeSize) std::atomic<int64_t> window_end_{kNotBegun};
   std::atomic<int64_t> peak_{0};
+  std::atomic<int64_t> rest_;  // how long the latest window was: news take as long to be over
 
-  double limit_ ABSL_GUARDED_BY(mu_);  // with its fraction
+  Instant begun_ ABSL_GUARDED_BY(mu_);  // the window
+  double limit_ ABSL_GUARDED_BY(mu_);   // with its fraction
   // Of the window so far, beside what is in `samples_`.
   RttSamples::Sum gathered_ ABSL_GUARDED_BY(mu_);
   int64_t drops_ ABSL_GUARDED_BY(mu_) = 0;
@@ -177,6 +180,9 @@ void Limiter::Refused(const View& view) {
 void Limiter::Settle(Token token, const Outcome& outcome) {
   const BoundedCount::Reading now = flights_.Leave();
   const BoundedCount::Reading admitted = BoundedCount::Read(token);
+  if (outcome.notices != nullptr) {
+    news_.Admit(outcome.ended, rest_.load(std::memory_order_relaxed), outcome.notices);
+  }
   if (outcome.aborted || admitted.epoch != now.epoch) return;
   if (!outcome.ok()) {
     LearnFromFailure(admitted, outcome);
@@ -186,14 +192,14 @@ void Limiter::Settle(Token token, const Outcome& outcome) {
   // The epoch may end right now: then this time joins those of the new one. At most one of each thread.
   const bool full = samples_.Add(NanosBetween(outcome.started, outcome.ended));
   if (full || outcome.ended.nanos() >= window_end_.load(std::memory_order_relaxed)) {
-    CloseWindowIfFree(outcome);
+    CloseWindowIfFree(outcome.ended);
   }
 }
 
 // Whoever has the lock takes this sample as well, or the next one does.
-void Limiter::CloseWindowIfFree(const Outcome& latest) {
+void Limiter::CloseWindowIfFree(Instant now) {
   if (!mu_.try_lock()) return;
-  CloseWindowIfDue(latest);
+  CloseWindowIfDue(now);
   mu_.unlock();
 }
 
@@ -215,17 +221,17 @@ void Limiter::LearnFromFailure(BoundedCount::Reading admitted, const Outcome& ou
   } else {
     gathered_.Add({.count = 1, .nanos = nanos});  // it would have taken at least that long
   }
-  CloseWindowIfDue(outcome);
+  CloseWindowIfDue(outcome.ended);
 }
 
-void Limiter::CloseWindowIfDue(const Outcome& latest) {
-  const Instant now = latest.ended;
+void Limiter::CloseWindowIfDue(Instant now) {
   gathered_.Add(samples_.Take());
   const int64_t length = ToNanos(options_.window);
   int64_t end = window_end_.load(std::memory_order_relaxed);
   if (end == kNotBegun) {
     end = Plus(now, length).nanos();
     window_end_.store(end, std::memory_order_relaxed);
+    begun_ = now;
   }
   LimitWindow window = {.results = gathered_.count + turned_down_,
                         .drops = drops_,
@@ -236,10 +242,11 @@ void Limiter::CloseWindowIfDue(const Outcome& latest) {
     latest_rtt_ = window.rtt_nanos;
   }
   Publish(LimitAfter(window));
-  news_.Admit(now, length, latest.notices);
   // A change must have had the time to show.
   const auto twice = static_cast<int64_t>(std::min(2 * window.rtt_nanos, 1e18));
   BeginWindow(Plus(now, std::max(length, twice)).nanos());
+  rest_.store(std::max(length, NanosBetween(begun_, now)), std::memory_order_relaxed);
+  begun_ = now;
 }
 
 double Limiter::LimitAfter(const LimitWindow& window) {

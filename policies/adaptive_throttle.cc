@@ -108,6 +108,7 @@ class Throttle final : public AdaptiveThrottlePolicy {
   // Brings in what was accepted, and forgets what is too old.
   void BringUpToDate(Instant now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellIfOver(const View& view) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const absl::Status check_;
   internal::Configuration<AdaptiveThrottleOptions> config_;
@@ -121,7 +122,7 @@ class Throttle final : public AdaptiveThrottlePolicy {
   mutable internal::StdMutex mu_;
   mutable AcceptWindow window_ ABSL_GUARDED_BY(mu_);
   int64_t refused_ ABSL_GUARDED_BY(mu_) = 0;
-  mutable RefusalNews news_ ABSL_GUARDED_BY(mu_){kName, "calm", "throttling"};
+  mutable RefusalNews news_{kName, "calm", "throttling"};
 };
 
 uint64_t Throttle::Fingerprint() const {
@@ -135,8 +136,8 @@ uint64_t Throttle::Fingerprint() const {
 }
 
 Verdict Throttle::Judge(const View& view) const {
-  if (view.now.nanos() < calm_until_.load(std::memory_order_relaxed) && IsCurrent(view.config))
-      [[likely]] {
+  if (view.now.nanos() < calm_until_.load(std::memory_order_relaxed) && IsCurrent(view.config) &&
+      !news_.ConcernsThese(view.notices)) [[likely]] {
     return Verdict::Admit();
   }
   return JudgeClosely(view);
@@ -149,8 +150,7 @@ Verdict Throttle::JudgeClosely(const View& view) const {
     const StdMutexLock lock(mu_);
     BringUpToDate(view.now);
     probability = Probability(options, window_.sum());
-    // What it refuses hovers about the point where it refuses nothing.
-    if (probability == 0) news_.Admit(view.now, ToNanos(options.window), view.notices);
+    TellIfOver(view);
   }
   return view.Uniform() < probability ? Verdict::Reject(Reason::kOverload) : Verdict::Admit();
 }
@@ -176,6 +176,14 @@ void Throttle::Refused(const View& view) {
   ++refused_;
   news_.Refuse(view.now, view.notices);
   Publish();
+}
+
+// By what holds for calls that begin now. That it would refuse nothing isn't enough: what it refuses
+// hovers about that point.
+void Throttle::TellIfOver(const View& view) const {
+  const AdaptiveThrottleOptions& options = config_.current();
+  if (Probability(options, window_.sum()) > 0) return;
+  news_.Admit(view.now, ToNanos(options.window), view.notices);
 }
 
 void Throttle::Count(Instant sent, Instant now, AcceptWindow::Count count) {

@@ -176,7 +176,6 @@ Verdict Hedger::Reserve(const View& view, Token& token, Ticket*) {
   if (saved_ < kHedge) return Refuse();
   saved_ -= kHedge;
   full_.store(false, std::memory_order_relaxed);
-  ++hedges_;
   token = kHedgeToken;
   return Verdict::Admit();
 }
@@ -185,17 +184,17 @@ void Hedger::Void(Token token, Ticket*) {
   if (token != kHedgeToken) return;
   const internal::StdMutexLock lock(mu_);
   saved_ += kHedge;
-  --hedges_;
 }
 
 void Hedger::Settle(Token token, const Outcome& outcome) {
   const Config& config = config_.Of(outcome.config);
   const int64_t took = NanosBetween(outcome.started, outcome.ended);
   if (token == kHedgeToken) {
-    if (outcome.aborted || !outcome.ok()) return;
-    config.window->Add(took, outcome.ended);
+    const bool won = !outcome.aborted && outcome.ok();
+    if (won) config.window->Add(took, outcome.ended);
     const internal::StdMutexLock lock(mu_);
-    ++won_;
+    ++hedges_;
+    if (won) ++won_;
     return;
   }
   if (!full_.load(std::memory_order_relaxed)) {

@@ -1,4 +1,4 @@
-// Theory of operation. All the state there is, is one word: the instant at which the next attempt is
+// Theory of operation. All that decides is one word: the instant at which the next attempt is
 // due if they came evenly (see Pace). Whoever takes a turn moves it on by a period, with a
 // compare-and-swap, and knows from the old value when his turn is; so turns are handed out in one
 // order, each once, and a turn that was handed out never moves. Of any n turns in a row the last is

@@ -28,19 +28,21 @@ class RefusalNews {
                                  std::string_view busy = "refusing")
       : policy_(policy), calm_(calm), busy_(busy) {}
 
-  // As far as it was told.
-  bool refusing() const { return latest_.load(std::memory_order_relaxed) != kNone; }
+  // Whether somebody looks on who was told that it refuses, and is to hear when that is over.
+  bool ConcernsThese(const Notices* notices) const {
+    return notices != nullptr && latest_.load(std::memory_order_relaxed) != kNone;
+  }
 
   void Refuse(Instant now, Notices* notices) {
     int64_t latest = latest_.load(std::memory_order_relaxed);
     do {
-      if (latest == kNone && notices == nullptr) return;
+      if (latest == kNone ? notices == nullptr : latest >= now.nanos()) return;
     } while (!latest_.compare_exchange_weak(latest, now.nanos(), std::memory_order_relaxed));
     if (latest == kNone) Tell(calm_, busy_, *notices);
   }
   // Over if nothing was refused for `rest` nanoseconds.
   void Admit(Instant now, int64_t rest, Notices* notices) {
-    if (notices != nullptr && refusing()) [[unlikely]] {
+    if (ConcernsThese(notices)) [[unlikely]] {
       EndAfter(rest, now, *notices);
     }
   }

@@ -171,13 +171,13 @@ class Budget final : public RetryBudgetPolicy {
   // Nothing that a success brings would fit: it needn't even write.
   mutable std::atomic<bool> full_{false};
   mutable internal::RefusalNews news_{kName};
+  std::atomic<int64_t> admitted_{0};
   mutable std::atomic<int64_t> slice_end_{std::numeric_limits<int64_t>::min()};
   mutable internal::StripedCounter brought_;
 
   mutable internal::StdMutex mu_;
   mutable internal::TokenWindow window_ ABSL_GUARDED_BY(mu_);
   mutable int64_t pending_start_ ABSL_GUARDED_BY(mu_);
-  int64_t admitted_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 uint64_t Budget::Fingerprint() const {
@@ -230,7 +230,6 @@ Verdict Budget::Reserve(const View& view, Token& token, Ticket*) {
   const internal::StdMutexLock lock(mu_);
   BringUpToDate(view.now);
   if (!config.Allows(Balance(), cost)) return Refuse();
-  ++admitted_;
   Change(-cost);
   token = static_cast<Token>(cost) + 1;
   return Verdict::Admit();
@@ -239,20 +238,23 @@ Verdict Budget::Reserve(const View& view, Token& token, Ticket*) {
 void Budget::Void(Token token, Ticket*) {
   if (token == 0) return;
   const internal::StdMutexLock lock(mu_);
-  --admitted_;
   Change(static_cast<int64_t>(token - 1));
 }
 
 void Budget::Settle(Token token, const Outcome& outcome) {
+  if (token != 0) admitted_.fetch_add(1, std::memory_order_relaxed);  // counted once it is certain
   if (outcome.aborted) return;
   const Config& config = config_.Of(outcome.config);
   if (outcome.ok()) {
-    if (full_.load(std::memory_order_relaxed)) return;
+    if (full_.load(std::memory_order_relaxed)) {
+      if (news_.ConcernsThese(outcome.notices)) BeginSlice(outcome);
+      return;
+    }
     if (outcome.ended.nanos() >= slice_end_.load(std::memory_order_relaxed)) BeginSlice(outcome);
     const int64_t brought = brought_.Add(config.Gain(token == 0 ? 0 : token - 1));
     // More than it can hold: time to see that it is full. Or perhaps that it has recovered.
     if (!config.forgets && brought >= config.max) BeginSlice(outcome);
-    if (brought >= config.Recovered() && outcome.notices != nullptr && news_.refusing()) {
+    if (brought >= config.Recovered() && news_.ConcernsThese(outcome.notices)) {
       BeginSlice(outcome);
     }
   } else if (config.failure_cost > 0 && IsTransient(outcome)) {
@@ -287,7 +289,7 @@ RetryBudgetPolicy::Snapshot Budget::snapshot() const {
       window_.sum() + brought_.Sum() + pending_start_ + config.allowance, 0, config.max);
   return {.tokens = static_cast<double>(tokens) / kUnit,
           .max_tokens = config.options.max_tokens,
-          .admitted = admitted_};
+          .admitted = admitted_.load(std::memory_order_relaxed)};
 }
 
 void Budget::Measure(absl::FunctionRef<void(const Gauge&)> visit) const {

@@ -1,8 +1,10 @@
 // Of results, those that have occurred are written, and OK; the histograms are there from the beginning,
 // so that a rate of failures has something to begin with.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
@@ -24,13 +26,16 @@ namespace {
 
 using internal::SnakeCase;
 using internal::ToAbsl;
-using Labels = absl::Span<const MetricLabel>;
+using Labels = std::map<std::string, std::string>;
 using Type = Metric::Type;
 
 // What the numbers of one policy have in common.
 class Writer {
  public:
-  Writer(MetricsSink& sink, Labels labels) : sink_(sink), labels_(labels.begin(), labels.end()) {}
+  // Views of `labels`.
+  Writer(MetricsSink& sink, const Labels& labels) : sink_(sink) {
+    for (const auto& [name, value] : labels) labels_.push_back({name, value});
+  }
 
   // `own` is one more label, if it has a name.
   void Write(Metric metric, const MetricLabel& own = {}) {
@@ -140,12 +145,7 @@ void WriteGauge(Writer& writer, const Policy& policy, const Gauge& gauge) {
                state);
 }
 
-}  // namespace
-
-MetricsSink::~MetricsSink() = default;
-
-void WriteMetrics(const Policy& policy, MetricsSink& sink, Labels labels) {
-  Writer writer(sink, labels);
+void WritePolicy(const Policy& policy, Writer writer) {
   if (const MetricsPolicy* metrics = MetricsPolicy::Of(policy)) {
     WriteCounts(writer, metrics->snapshot());
   } else {
@@ -153,17 +153,54 @@ void WriteMetrics(const Policy& policy, MetricsSink& sink, Labels labels) {
   }
 }
 
-void WriteMetrics(const PolicySet& policies, MetricsSink& sink, Labels labels) {
-  // What becomes of the name has to differ, not the name.
-  std::map<std::pair<std::string, std::string>, int> alike;
-  for (const PolicySet::Member& member : policies.all()) {
-    const Policy& policy = *member.policy;
-    std::vector<MetricLabel> all(labels.begin(), labels.end());
-    if (!policy.label().empty()) all.push_back({"label", policy.label()});
-    const int number = ++alike[{SnakeCase(policy.name()), std::string(policy.label())}];
-    const std::string digits = absl::StrCat(number);
-    if (number > 1) all.push_back({"number", digits});
-    WriteMetrics(policy, sink, all);
+struct Exposed {
+  const Policy* policy;
+  Labels labels;
+};
+
+Labels InCommon(const Labels& a, const Labels& b) {
+  Labels common;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(),
+                        std::inserter(common, common.end()));
+  return common;
+}
+
+// Each policy once, in the order in which their sets are given.
+std::vector<Exposed> EachOnce(absl::Span<const LabelledPolicies> clients) {
+  std::vector<Exposed> exposed;
+  std::map<const Policy*, size_t> known;
+  for (const LabelledPolicies& client : clients) {
+    for (const PolicySet::Member& member : client.policies.all()) {
+      const auto [it, is_new] = known.emplace(member.policy, exposed.size());
+      if (is_new) {
+        exposed.push_back({member.policy, client.labels});
+      } else {
+        Labels& labels = exposed[it->second].labels;
+        labels = InCommon(labels, client.labels);
+      }
+    }
+  }
+  return exposed;
+}
+
+}  // namespace
+
+MetricsSink::~MetricsSink() = default;
+
+void WriteMetrics(const PolicySet& policies, MetricsSink& sink) {
+  const LabelledPolicies one = {policies, {}};
+  WriteMetrics({&one, 1}, sink);
+}
+
+void WriteMetrics(absl::Span<const LabelledPolicies> clients, MetricsSink& sink) {
+  std::map<std::pair<std::string, Labels>, int> alike;
+  for (Exposed& exposed : EachOnce(clients)) {
+    const Policy& policy = *exposed.policy;
+    if (!policy.label().empty()) exposed.labels.emplace("label", policy.label());
+    // What becomes of the name has to differ, not the name.
+    const int number = ++alike[{SnakeCase(policy.name()), exposed.labels}];
+    if (number > 1) exposed.labels.emplace("number", absl::StrCat(number));
+    WritePolicy(policy, Writer(sink, exposed.labels));
   }
 }
 

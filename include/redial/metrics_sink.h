@@ -3,14 +3,15 @@
 //
 //   class ToLog final : public redial::MetricsSink {
 //     void Write(const redial::Metric& metric) override {
-//       if (metric.type != redial::Metric::Type::kHistogram) {
-//         std::clog << metric.name << ' ' << metric.value << '\n';
-//       }
+//       if (metric.type == redial::Metric::Type::kHistogram) return;
+//       std::clog << metric.name;
+//       for (const auto& label : metric.labels) std::clog << ' ' << label.name << '=' << label.value;
+//       std::clog << ' ' << metric.value << '\n';
 //     }
 //   };
 //
 //   ToLog log;
-//   redial::WriteMetrics(client->policies(), log);  // now; call it as often as you want to know
+//   redial::WriteMetrics(client->policies(), log);  // now; as often as you want to know
 //
 // docs/metrics.md lists names and labels. Sinks are called on the thread that asks for the numbers, outside
 // every lock; `WriteMetrics` is safe between threads, and a sink that two of them write to must be, too.
@@ -18,11 +19,12 @@
 #define REDIAL_METRICS_SINK_H_
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "absl/types/span.h"
 #include "redial/export.h"
-#include "redial/policy.h"
 #include "redial/policy_set.h"
 
 namespace redial {
@@ -43,7 +45,7 @@ struct Metric {
   std::string_view help;  // in a sentence
   Type type = Type::kGauge;
   absl::Span<const MetricLabel> labels = {};
-  double value = 0;
+  double value = 0;  // of a gauge also NaN, for what isn't known yet, or infinite
   // Upper bounds, inclusive and ascending; how many are in each bucket, and above the last bound; and the
   // sum of all that was observed. (Not cumulative, as in OpenTelemetry's explicit buckets.)
   absl::Span<const double> bounds = {};
@@ -60,14 +62,20 @@ class REDIAL_EXPORT MetricsSink {
   virtual void Write(const Metric& metric) = 0;
 };
 
-// Every number of these policies, once, with `labels` and those of its own. A policy that has a label shows
-// it as `label`; two that nothing else tells apart are numbered (`number` is 2). Allocates. What `sink`
+// Every number of these policies. A policy that has a label shows it as `label`; two that nothing else
+// tells apart are numbered (`number` is 2), within a set in an order of its own. Allocates. What `sink`
 // throws goes through.
-REDIAL_EXPORT void WriteMetrics(const PolicySet& policies, MetricsSink& sink,
-                                absl::Span<const MetricLabel> labels = {});
-// Of one policy, without `label` and `number`.
-REDIAL_EXPORT void WriteMetrics(const Policy& policy, MetricsSink& sink,
-                                absl::Span<const MetricLabel> labels = {});
+REDIAL_EXPORT void WriteMetrics(const PolicySet& policies, MetricsSink& sink);
+
+struct LabelledPolicies {
+  PolicySet policies;
+  // Any but `label`, `le`, `number`, `outcome`, `policy`, `quantile`, `reason`, `result`, `state` and `why`,
+  // which would then be there twice. Not checked.
+  std::map<std::string, std::string> labels;
+};
+// The same of several clients. A policy that they share is written once, or sums would count it twice,
+// with the labels that all of these have in common.
+REDIAL_EXPORT void WriteMetrics(absl::Span<const LabelledPolicies> clients, MetricsSink& sink);
 
 }  // namespace redial
 

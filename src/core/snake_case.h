@@ -7,13 +7,11 @@
 #include <string>
 #include <string_view>
 
-#include "redial/export.h"
-
 namespace redial::internal {
 
 // Lower case, with an underscore where a word begins and in place of whatever isn't an ASCII letter or
 // digit, but not at either end; "unnamed" if nothing is left.
-REDIAL_EXPORT std::string SnakeCase(std::string_view name);
+std::string SnakeCase(std::string_view name);
 
 }  // namespace redial::internal
 

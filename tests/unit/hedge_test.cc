@@ -243,6 +243,7 @@ TEST(HedgeTest, WhatIsVoidedComesBack) {
   EXPECT_EQ(hedge->Judge(view), Verdict::Reject(Reason::kBudget));
   Token none = 0;
   EXPECT_EQ(hedge->Reserve(view, none, nullptr), Verdict::Reject(Reason::kBudget));
+  EXPECT_EQ(hedge->snapshot().hedges, 0) << "a count that is shown never falls";
   hedge->Void(token, nullptr);
   EXPECT_EQ(hedge->Judge(view), Verdict::Admit());
   EXPECT_EQ(hedge->snapshot().hedges, 0);

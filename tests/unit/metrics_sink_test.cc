@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,7 +26,6 @@ namespace redial {
 namespace {
 
 using ::testing::Contains;
-using ::testing::ElementsAre;
 using ::testing::IsSupersetOf;
 using ::testing::Key;
 using ::testing::Not;
@@ -112,15 +112,17 @@ TEST(MetricsSinkTest, GetsTheStateOfPolicies) {
 }
 
 TEST(MetricsSinkTest, LabelsThatAreGivenComeWithEverything) {
-  const MetricLabel labels[] = {{"client", "cache"}, {"zone", "b"}};
   Kept kept;
-  WriteMetrics(Set({CircuitBreaker({.label = "one"}), Metrics()}), kept, labels);
+  WriteMetrics(
+      {{Set({CircuitBreaker({.label = "one"}), Metrics()}), {{"client", "cache"}, {"zone", "b"}}}},
+      kept);
   for (const auto& [key, said] : kept.lines()) {
-    EXPECT_THAT(key, ::testing::HasSubstr("{client=cache,zone=b")) << said;
+    EXPECT_THAT(key, ::testing::HasSubstr("client=cache,")) << said;
+    EXPECT_THAT(key, ::testing::HasSubstr("zone=b")) << said;
   }
   EXPECT_THAT(
       kept.lines(),
-      IsSupersetOf({Key("redial_circuit_breaker_opened_total{client=cache,zone=b,label=one}"),
+      IsSupersetOf({Key("redial_circuit_breaker_opened_total{client=cache,label=one,zone=b}"),
                     Key("redial_hedges_total{client=cache,zone=b}")}));
 }
 
@@ -136,13 +138,59 @@ TEST(MetricsSinkTest, WhatNothingElseTellsApartIsNumbered) {
                                           Pair("redial_bulkhead_permits{label=b}", "gauge 2")}));
 }
 
-// For whoever keeps a policy by another name of his own.
-TEST(MetricsSinkTest, OfOnePolicyOnlyWhatItSaysItself) {
+// Once, under what its clients have in common: a sum must not count it twice.
+TEST(MetricsSinkTest, WhatClientsShareIsWrittenOnce) {
+  const auto budget = RetryBudget();
   Kept kept;
-  WriteMetrics(*CircuitBreaker({.label = "one"}), kept);
-  EXPECT_THAT(kept.lines(), Contains(Pair("redial_circuit_breaker_opened_total", "counter 0")));
-  EXPECT_THAT(kept.lines(), Not(Contains(Key(::testing::HasSubstr("label=")))));
+  WriteMetrics({{Set({budget, Metrics()}), {{"client", "a"}, {"target", "cache"}}},
+                {Set({Metrics(), budget}), {{"client", "b"}, {"target", "cache"}}}},
+               kept);
+  EXPECT_THAT(kept.lines(), IsSupersetOf({Key("redial_retry_budget_tokens{target=cache}"),
+                                          Key("redial_hedges_total{client=a,target=cache}"),
+                                          Key("redial_hedges_total{client=b,target=cache}")}));
+  EXPECT_THAT(kept.lines(),
+              Not(Contains(Key("redial_retry_budget_tokens{client=a,target=cache}"))));
 }
+
+class Named final : public Policy {
+ public:
+  Named(std::string_view name, Gauge gauge) : Policy({.name = name}), gauge_(gauge) {}
+  void Measure(absl::FunctionRef<void(const Gauge&)> visit) const override { visit(gauge_); }
+
+ private:
+  const Gauge gauge_;
+};
+
+// Names that differ may become the same.
+TEST(MetricsSinkTest, PoliciesOfOnesOwnAppear) {
+  Kept kept;
+  WriteMetrics(Set({std::make_shared<Named>("A-B", Gauge{.name = "x", .value = 1}),
+                    std::make_shared<Named>("A_B", Gauge{.name = "x", .value = 1}),
+                    std::make_shared<Named>("C", Gauge{.name = "seenTotal", .counts_up = true})}),
+               kept);
+  EXPECT_THAT(kept.lines(),
+              ::testing::UnorderedElementsAre(Pair("redial_a_b_x", "gauge 1"),
+                                              Pair("redial_a_b_x{number=2}", "gauge 1"),
+                                              Pair("redial_c_seen_total", "counter 0")));
+}
+
+#if defined(__cpp_exceptions)
+
+class Thrower final : public MetricsSink {
+ public:
+  void Write(const Metric&) override { throw std::runtime_error("full"); }
+};
+
+TEST(MetricsSinkTest, WhatASinkThrowsGoesThrough) {
+  const PolicySet set = Set({CircuitBreaker(), Metrics(), RetryBudget()});
+  Thrower thrower;
+  EXPECT_THROW(WriteMetrics(set, thrower), std::runtime_error);
+  Kept kept;
+  WriteMetrics(set, kept);
+  EXPECT_THAT(kept.lines(), Contains(Key("redial_retry_budget_tokens")));
+}
+
+#endif  // __cpp_exceptions
 
 }  // namespace
 }  // namespace redial

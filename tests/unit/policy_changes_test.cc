@@ -23,7 +23,9 @@ using testing::VirtualRuntime;
 // Calls with a policy, and what is told of it.
 class PolicyChangesTest : public ::testing::Test {
  protected:
+  // Calls from now on, seen and unseen.
   void Use(PolicyPtr policy) {
+    unseen_ = MakeSet({policy});
     auto report = Report(ToFunction([this](const CallEvent& event) {
       if (event.type != CallEvent::Type::kPolicyChanged) return;
       told_.append(event.policy).append(":");
@@ -32,9 +34,7 @@ class PolicyChangesTest : public ::testing::Test {
     auto retry = Retry({.max_attempts = 2,
                         .backoff = Constant(absl::ZeroDuration()),
                         .overload_backoff = Constant(absl::ZeroDuration())});
-    auto set = PolicySet::Create({std::move(policy), std::move(retry), std::move(report)});
-    ASSERT_TRUE(set.ok()) << set.status();
-    set_ = *std::move(set);
+    set_ = MakeSet({std::move(policy), std::move(retry), std::move(report)});
   }
   void Calls(int times, const absl::Status& answer) {
     for (int i = 0; i < times; ++i) {
@@ -48,13 +48,26 @@ class PolicyChangesTest : public ::testing::Test {
         .operation = "GET", .timeout = timeout, .idempotent = true, .seed = seed_};
     Call(options, set_, operation).IgnoreError();
   }
+  // Without anybody who looks on.
+  void UnseenCalls(int times, const absl::Status& answer) {
+    for (int i = 0; i < times; ++i) {
+      Call({.operation = "GET"}, unseen_, [&] { return answer; }).IgnoreError();
+    }
+  }
   // Since the last time.
   std::string Told() { return std::exchange(told_, {}); }
 
   VirtualRuntime runtime_;
 
  private:
+  static PolicySet MakeSet(PolicyList policies) {
+    auto set = PolicySet::Create(std::move(policies));
+    EXPECT_TRUE(set.ok()) << set.status();
+    return *std::move(set);
+  }
+
   PolicySet set_;
+  PolicySet unseen_;
   std::string told_;
   uint64_t seed_ = 0;
 };
@@ -199,12 +212,72 @@ TEST_F(PolicyChangesTest, ARateLimitSaysItAlsoWhereATurnIsTakenAtOnce) {
 TEST_F(PolicyChangesTest, CallsThatNobodyWatchesKeepTheNews) {
   const auto limit = RateLimit({.rate = 1, .max_wait = absl::ZeroDuration()});
   Use(limit);
-  const auto unseen = PolicySet::Create({limit});
-  ASSERT_TRUE(unseen.ok()) << unseen.status();
-  for (int i = 0; i < 3; ++i) Call({}, *unseen, [] { return absl::OkStatus(); }).IgnoreError();
+  UnseenCalls(3, absl::OkStatus());
   EXPECT_EQ(limit->snapshot().refused, 2);
   Calls(1, absl::OkStatus());
   EXPECT_EQ(Told(), "RateLimit:admitting>refusing ");
+  runtime_.Advance(absl::Seconds(5));
+  UnseenCalls(1, absl::OkStatus());
+  runtime_.Advance(absl::Seconds(5));
+  Calls(1, absl::OkStatus());
+  EXPECT_EQ(Told(), "RateLimit:refusing>admitting ");
+}
+
+// However much others have done about it before.
+TEST_F(PolicyChangesTest, ABudgetThatOthersFilledIsSaidToAdmit) {
+  Use(RetryBudget());
+  Calls(3, absl::UnavailableError("down"));
+  EXPECT_EQ(Told(), "RetryBudget:admitting>refusing ");
+  UnseenCalls(50 * 64, absl::OkStatus());
+  Calls(1, absl::OkStatus());
+  EXPECT_EQ(Told(), "RetryBudget:refusing>admitting ");
+}
+
+TEST_F(PolicyChangesTest, AThrottleThatOthersSawCalmIsSaidToBe) {
+  Use(AdaptiveThrottle({.window = absl::Seconds(10)}));
+  Calls(100, absl::ResourceExhaustedError("busy"));
+  EXPECT_EQ(Told(), "AdaptiveThrottle:calm>throttling ");
+  runtime_.Advance(absl::Seconds(30));
+  UnseenCalls(20, absl::OkStatus());
+  Calls(1, absl::OkStatus());
+  EXPECT_EQ(Told(), "AdaptiveThrottle:throttling>calm ");
+}
+
+TEST_F(PolicyChangesTest, ALimitWhoseWindowOthersClosedIsSaidToAdmit) {
+  Use(AdaptiveLimit({.initial_limit = 1, .max_limit = 1}));
+  CallOf([this] {
+    Calls(1, absl::OkStatus());
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(Told(), "AdaptiveLimit:admitting>refusing ");
+  for (int i = 0; i < 3; ++i) {
+    runtime_.Advance(absl::Seconds(1));
+    UnseenCalls(20, absl::OkStatus());
+  }
+  Calls(1, absl::OkStatus());
+  EXPECT_EQ(Told(), "AdaptiveLimit:refusing>admitting ");
+}
+
+// The throttle's news are of the configuration that holds, not of the one that a retry began with.
+TEST_F(PolicyChangesTest, AThrottleThatHasBecomeStricterIsNotCalmToOlderCalls) {
+  const AdaptiveThrottleOptions lenient = {.multiplier = 1000, .window = absl::Milliseconds(1)};
+  const AdaptiveThrottleOptions strict = {.multiplier = 1.1, .window = absl::Seconds(10)};
+  const auto throttle = AdaptiveThrottle(strict);
+  Use(throttle);
+  Calls(1, absl::OkStatus());
+  Calls(50, absl::ResourceExhaustedError("busy"));
+  EXPECT_EQ(Told(), "AdaptiveThrottle:calm>throttling ");
+  ASSERT_TRUE(throttle->Reconfigure(lenient).ok());
+  CallOf([&, attempts = 0]() mutable {
+    if (attempts++ == 0) {
+      EXPECT_TRUE(throttle->Reconfigure(strict).ok());
+      runtime_.Advance(absl::Milliseconds(5));
+      return absl::UnavailableError("down");
+    }
+    return absl::OkStatus();
+  });
+  EXPECT_GT(throttle->snapshot().refusal_probability, 0);
+  EXPECT_EQ(Told(), "");
 }
 
 // Also where every call has to wait for its turn, and is only refused if it can't.
@@ -218,6 +291,27 @@ TEST_F(PolicyChangesTest, ARateLimitThatHoldsCallsUpSaysItToo) {
   EXPECT_EQ(Told(), "") << "a second at least";
   Calls(1, absl::OkStatus());
   EXPECT_EQ(Told(), "RateLimit:refusing>admitting ");
+}
+
+// Where few results come, windows last longer: what comes and goes within one isn't news.
+TEST_F(PolicyChangesTest, AnAdaptiveLimitTakesAsLongAsItsWindows) {
+  Use(AdaptiveLimit({.initial_limit = 1, .max_limit = 1, .window_results = 4}));
+  const auto calls_of_three_seconds = [this](int times, int refusals_every) {
+    for (int i = 0; i < times; ++i) {
+      CallOf([&] {
+        if (refusals_every > 0 && i % refusals_every == 0) Calls(1, absl::OkStatus());
+        runtime_.Advance(absl::Seconds(3));
+        return absl::OkStatus();
+      });
+    }
+  };
+  calls_of_three_seconds(10, 0);
+  calls_of_three_seconds(12, 2);
+  EXPECT_EQ(Told(), "AdaptiveLimit:admitting>refusing ");
+  calls_of_three_seconds(1, 0);
+  EXPECT_EQ(Told(), "") << "nine seconds, and a window has twelve";
+  calls_of_three_seconds(1, 0);
+  EXPECT_EQ(Told(), "AdaptiveLimit:refusing>admitting ");
 }
 
 TEST_F(PolicyChangesTest, AnAdaptiveLimitSaysWhenItRefusesAndWhenAWindowWentWithout) {

@@ -81,7 +81,6 @@ TEST(RetryBudgetTest, BeginsWithTwoRetries) {
   EXPECT_EQ(budget->snapshot().tokens, 2);
   EXPECT_EQ(TakeAll(*budget), 2);
   EXPECT_EQ(budget->snapshot().tokens, 0);
-  EXPECT_EQ(budget->snapshot().admitted, 2);
 }
 
 // failsafe-go rounds rates, and a sum of tenths in binary fractions isn't one.
@@ -147,11 +146,13 @@ TEST(RetryBudgetTest, WhatIsVoidedIsThereAgain) {
   const Taken second = Take(*budget);
   EXPECT_FALSE(Take(*budget).admitted);
   budget->Void(first.token, nullptr);
-  EXPECT_EQ(budget->snapshot().admitted, 1);
   const Taken third = Take(*budget);
   EXPECT_TRUE(third.admitted);
+  // A count that is shown never falls, so what may yet be voided isn't in it.
+  EXPECT_EQ(budget->snapshot().admitted, 0);
   budget->Settle(second.token, Refused());
   budget->Settle(third.token, Refused());
+  EXPECT_EQ(budget->snapshot().admitted, 2);
   EXPECT_EQ(budget->snapshot().tokens, 0);
 }
 
@@ -325,7 +326,9 @@ TEST(RetryBudgetTest, ACallSeesOneConfiguration) {
 
 TEST(RetryBudgetTest, MeasuresItself) {
   const auto budget = RetryBudget({.max_tokens = 5, .initial_tokens = 3});
-  ASSERT_TRUE(Take(*budget).admitted);
+  const Taken taken = Take(*budget);
+  ASSERT_TRUE(taken.admitted);
+  budget->Settle(taken.token, Refused());
   std::string told;
   budget->Measure([&](const Gauge& gauge) {
     told += std::string(gauge.name) + "=" + std::to_string(std::llround(gauge.value)) +
@@ -372,13 +375,14 @@ TEST(RetryBudgetTest, ThreadsNeverOverdrawIt) {
           budget->Void(token, nullptr);
         } else {
           ++admitted;
+          budget->Settle(token, Refused());
         }
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(budget->snapshot().admitted, admitted);
   EXPECT_EQ(admitted + TakeAll(*budget), kTokens);
-  EXPECT_EQ(budget->snapshot().admitted, kTokens);
 }
 
 TEST(RetryBudgetTest, ThreadsSuccessesAreAllCounted) {

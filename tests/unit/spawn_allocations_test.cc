@@ -2,12 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <memory>
+#include <cstddef>
+#include <deque>
 #include <new>
+#include <utility>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "redial/fiber.h"
 #include "redial/runtime.h"
+#include "redial/testing/simulation.h"
 #include "tests/unit/counted_calls.h"
 
 namespace redial {
@@ -15,49 +19,86 @@ namespace {
 
 #if defined(__cpp_exceptions)
 
-// Has every allocation of `spawn` fail once. Returns how many there were.
-int FailEach(absl::FunctionRef<void(std::atomic<int>&)> spawn) {
-  int failed = 0;
-  for (int nth = 1; failed == nth - 1; ++nth) {
-    if (nth == 100) return -1;
-    const auto ran = std::make_shared<std::atomic<int>>(0);
-    bool threw = false;
-    try {
-      testing::failing_allocation = nth;
-      spawn(*ran);
-      testing::failing_allocation = 0;
-    } catch (const std::bad_alloc&) {
-      threw = true;
-      ++failed;
-    }
-    EXPECT_EQ(*ran, threw ? 0 : 1) << nth;
-  }
-  return failed;
-}
+// Has every allocation of `spawn` fail once, and the nth for each n that it gets to. What was spawned
+// raises the counter that `spawn` is given.
+class SpawnAllocationsTest : public ::testing::Test {
+ protected:
+  using Ran = std::atomic<int>;
 
-TEST(SpawnAllocationsTest, NoneThatFailsLeavesAFiberBehind) {
+  void FailEach(absl::FunctionRef<void(Ran&)> spawn) {
+    for (int nth = 1;; ++nth) {
+      ASSERT_LT(nth, 1000);
+      Ran& ran = ran_.emplace_back();
+      bool threw = false;
+      testing::failing_allocation = nth;
+      try {
+        spawn(ran);
+      } catch (const std::bad_alloc&) {
+        threw = true;
+      }
+      threw_.push_back(threw);
+      if (std::exchange(testing::failing_allocation, 0) > 0) break;  // it had no nth
+    }
+  }
+  // When no fiber can be left that hasn't run.
+  void ExpectThatNoneRanInVain() const {
+    EXPECT_GE(threw_.size(), 3u);
+    EXPECT_FALSE(threw_.back());
+    for (size_t i = 0; i < threw_.size(); ++i) EXPECT_EQ(ran_[i], threw_[i] ? 0 : 1) << i;
+  }
+
+ private:
+  std::deque<Ran> ran_;
+  std::vector<bool> threw_;
+};
+
+// What comes after the spawn is another matter.
+int SpareTheRest() { return std::exchange(testing::failing_allocation, 1 << 20); }
+void FailAsBefore(int left) { testing::failing_allocation = left; }
+
+TEST_F(SpawnAllocationsTest, NoneThatFailsLeavesAFiberBehind) {
   auto fibers = FiberRuntime::Create({.workers = 1});
   ASSERT_TRUE(fibers.ok()) << fibers.status();
-  const int failed = FailEach([&](std::atomic<int>& ran) {
+  FailEach([&](Ran& ran) {
     absl::StatusOr<Task> task = fibers->Spawn([&ran] { ++ran; });
-    testing::failing_allocation = 0;  // joining is another matter
+    const int left = SpareTheRest();
     EXPECT_TRUE(task.ok()) << task.status();
+    task->Join();
+    FailAsBefore(left);
   });
-  EXPECT_GE(failed, 2);
   // A fiber that was counted and never made would be waited for.
   const Deadline deadline = Deadline::After(Runtime::Threads().Now(), absl::Seconds(30));
   const absl::Status shutdown = fibers->Shutdown(deadline);
   EXPECT_TRUE(shutdown.ok()) << shutdown;
+  ExpectThatNoneRanInVain();
 }
 
-TEST(SpawnAllocationsTest, ALoopInPlaceCanRunAgain) {
+TEST_F(SpawnAllocationsTest, ALoopInPlaceCanRunAgain) {
   auto fibers = FiberRuntime::Create({.on_calling_thread = true});
   ASSERT_TRUE(fibers.ok()) << fibers.status();
-  const int failed = FailEach([&](std::atomic<int>& ran) {
+  FailEach([&](Ran& ran) {
     const absl::Status run = fibers->Run([&ran] { ++ran; });
+    const int left = SpareTheRest();
     EXPECT_TRUE(run.ok()) << run;
+    FailAsBefore(left);
   });
-  EXPECT_GE(failed, 2);
+  ExpectThatNoneRanInVain();
+}
+
+TEST_F(SpawnAllocationsTest, ASimulationIsOverAllTheSame) {
+  testing::Simulation simulation(/*seed=*/1);
+  simulation.AddHost("client").Run("main", [&] {
+    FailEach([&](Ran& ran) {
+      absl::StatusOr<Task> task = Runtime::Current().Spawn([&ran] { ++ran; });
+      const int left = SpareTheRest();
+      EXPECT_TRUE(task.ok()) << task.status();
+      task->Join();
+      FailAsBefore(left);
+    });
+  });
+  const absl::Status run = simulation.Run();
+  EXPECT_TRUE(run.ok()) << run;
+  ExpectThatNoneRanInVain();
 }
 
 #endif  // __cpp_exceptions

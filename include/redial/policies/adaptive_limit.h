@@ -15,8 +15,8 @@
 // There is no queue: a refused call ends with Reason::kOverload. Put a Bulkhead beside it where short
 // waits are welcome.
 //
-// Observers are told (`CallEvent::Type::kPolicyChanged`) when it first refuses, "refusing", and at the end
-// of a window without refusals, "admitting".
+// Observers are told (`CallEvent::Type::kPolicyChanged`) when it first refuses, "refusing", and when it
+// hasn't for as long as its latest window lasted, "admitting".
 //
 // Safe between threads, and exact: no attempt starts above the limit, however many threads ask. So all
 // of them write one word, the number of attempts in flight: an exact limit can't be striped. But while

@@ -59,7 +59,7 @@ class REDIAL_EXPORT HedgePolicy : public Policy {
   struct Snapshot {
     absl::Duration delay = absl::InfiniteDuration();  // infinite: too little is known
     double saved = 0;                                 // hedges that the ratio allows now
-    int64_t hedges = 0;                               // since it was made
+    int64_t hedges = 0;                               // that are over, since it was made
     int64_t won = 0;                                  // of them, those that succeeded first
   };
   virtual Snapshot snapshot() const = 0;

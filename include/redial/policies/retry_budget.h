@@ -69,7 +69,7 @@ class REDIAL_EXPORT RetryBudgetPolicy : public Policy {
   struct Snapshot {
     double tokens = 0;  // with a lifetime: as of the latest call that ended
     double max_tokens = 0;
-    int64_t admitted = 0;  // retries and hedges, since it was made
+    int64_t admitted = 0;  // retries and hedges that are over, since it was made
   };
   virtual Snapshot snapshot() const = 0;
   // Calls that have begun go on with what they began with. What was saved up stays, as far as the new

@@ -3,8 +3,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <list>
+#include <memory>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "redial/runtime.h"
@@ -70,11 +73,15 @@ absl::StatusOr<std::shared_ptr<Completion>> Scheduler::Start(HostRuntime& host, 
                                                      spec.name, "' (", ::strerrordesc_np(errno),
                                                      "); there are ", fibers_.size(), " fibers"));
   }
-  fibers_.push_back(std::make_unique<Fiber>(*this, host, ++numbers_, std::move(spec), stack));
-  Fiber& fiber = *fibers_.back();
-  fiber.place_ = std::prev(fibers_.end());
-  if (fiber.foreground_) ++foreground_;
+  absl::Cleanup give = [&] { stacks_.Give(stack); };
+  std::list<std::unique_ptr<Fiber>> started;
+  started.push_back(std::make_unique<Fiber>(*this, host, ++numbers_, std::move(spec), stack));
+  Fiber& fiber = *started.back();
   Enqueue(fiber);
+  std::move(give).Cancel();  // nothing fails from here on
+  fiber.place_ = started.begin();
+  fibers_.splice(fibers_.end(), started);
+  if (fiber.foreground_) ++foreground_;
   return fiber.completion_;
 }
 
